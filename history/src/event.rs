@@ -1,0 +1,106 @@
+//! One thing that happened.
+
+use crate::{Call, Fault, Injection, NodeId, Outcome, ProcessId, Time};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One thing that happened, as the harness saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A new phase of the run begins.
+    Phase(Phase),
+    /// A client asks. Recorded before the request is sent.
+    Invoke {
+        /// Who asks.
+        process: ProcessId,
+        /// Whom it asks first.
+        node: NodeId,
+        /// What it asks.
+        call: Call,
+    },
+    /// A client knows the outcome. Recorded after the answer is received.
+    Complete {
+        /// Who asked.
+        process: ProcessId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A fault is about to be made. Recorded before anything is touched.
+    Inject(Box<Fault>),
+    /// What became of it.
+    Injected {
+        /// The fault of the matching [`Event::Inject`].
+        fault: Box<Fault>,
+        /// Whether it happened.
+        result: Box<Injection>,
+    },
+    /// A node died that nobody killed.
+    Died {
+        /// Which.
+        node: NodeId,
+        /// Its exit status or signal, and its last words.
+        how: String,
+    },
+    /// The simulator saw a protocol break its own invariant.
+    Violated(Box<Violation>),
+}
+
+/// The phases of a run, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Clients ask, the nemesis breaks.
+    Main,
+    /// Every fault is repaired.
+    Heal,
+    /// The workload looks at what is left.
+    Final,
+    /// The run came to its end. Missing if the controller was killed.
+    Done,
+}
+
+/// A protocol's own invariant, broken: a proof of a bug that needs no client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The invariant's name, such as `election safety`.
+    pub property: String,
+    /// Where the invariant is stated: paper and section.
+    pub source: String,
+    /// What was seen, with nodes, terms and indexes.
+    pub story: String,
+}
+
+/// An event with its time. Its index is its place in the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When the harness saw it.
+    pub time: Time,
+    /// What it saw.
+    pub event: Event,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Main => "main",
+            Phase::Heal => "heal",
+            Phase::Final => "final",
+            Phase::Done => "done",
+        })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Phase(phase) => write!(f, "phase {phase}"),
+            Event::Invoke { process, node, call } => write!(f, "{process} → {node} {call}"),
+            Event::Complete { process, outcome } => write!(f, "{process} ← {outcome}"),
+            Event::Inject(fault) => write!(f, "inject {fault}"),
+            Event::Injected { fault, result } => write!(f, "{fault} — {result}"),
+            Event::Died { node, how } => write!(f, "{node} died: {how}"),
+            Event::Violated(violation) => write!(f, "{} violated: {}", violation.property, violation.story),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What was broken, and whether it really was.
+
+use crate::NodeId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A kind of fault: what `--nemesis` names, and what one repair undoes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Links between nodes carry nothing.
+    Partition,
+    /// Processes die at once; what their operating system had accepted stays.
+    Kill,
+    /// Machines lose power; what was not synced to disk may be lost, torn or reordered.
+    Crash,
+    /// Processes stand still and later go on as if nothing had been.
+    Pause,
+    /// Links delay, lose, duplicate, reorder or hold messages.
+    Packets,
+    /// A node's own clock jumps or runs fast or slow.
+    Clock,
+}
+
+/// One direction of the path between two nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Link {
+    /// Who sends.
+    pub from: NodeId,
+    /// Who would receive.
+    pub to: NodeId,
+}
+
+/// What an impaired link does to the messages on it. Rates are out of a thousand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trouble {
+    /// Extra delay of every message, in milliseconds.
+    pub delay_ms: u32,
+    /// Up to so much more, drawn for each message, in milliseconds. Order is kept unless `reorder` says else.
+    pub jitter_ms: u32,
+    /// How many messages are lost.
+    pub loss: u16,
+    /// How many messages arrive twice.
+    pub duplicate: u16,
+    /// How many messages are overtaken by later ones.
+    pub reorder: u16,
+    /// At most so many bytes a second; zero is no limit.
+    pub bytes_per_second: u32,
+    /// Keep every message until the fault is repaired, then deliver all.
+    pub hold: bool,
+}
+
+/// Something done to the cluster, naming its victims, so that the history is exact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Cut these links, in addition to those already cut.
+    Cut {
+        /// The shape's name, for people: `halves`, `bridge`, ….
+        shape: String,
+        /// What is cut.
+        links: Vec<Link>,
+    },
+    /// Kill these processes (SIGKILL).
+    Kill {
+        /// Whom.
+        nodes: Vec<NodeId>,
+    },
+    /// Cut the power of these nodes.
+    Crash {
+        /// Whose.
+        nodes: Vec<NodeId>,
+    },
+    /// Start these nodes again; those that run are left alone.
+    Start {
+        /// Whom.
+        nodes: Vec<NodeId>,
+    },
+    /// Freeze these processes (SIGSTOP).
+    Pause {
+        /// Whom.
+        nodes: Vec<NodeId>,
+    },
+    /// Let these processes go on (SIGCONT); those that run are left alone.
+    Resume {
+        /// Whom.
+        nodes: Vec<NodeId>,
+    },
+    /// Impair these links; replaces what was impaired on them before.
+    Impair {
+        /// Which.
+        links: Vec<Link>,
+        /// How.
+        trouble: Trouble,
+    },
+    /// Change the clocks of these nodes.
+    Skew {
+        /// Whose.
+        nodes: Vec<NodeId>,
+        /// How far their clock jumps now, in milliseconds. A node's monotonic clock never jumps back.
+        jump_ms: i64,
+        /// How fast it runs from now on, in parts per million of true time; 1,000,000 is true.
+        rate_ppm: u32,
+    },
+    /// Undo every fault of this kind.
+    Repair {
+        /// Which kind.
+        kind: FaultKind,
+    },
+}
+
+/// What became of an attempt to inject a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Injection {
+    /// It happened: here is what was observed. That a command was sent is no evidence.
+    Installed(Evidence),
+    /// It did not happen, for a reason that is nobody's fault (no leader to kill, node already down).
+    Skipped(String),
+    /// It may have happened.
+    Doubtful(String),
+}
+
+/// What was observed of an installed fault, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Evidence(pub String);
+
+impl FaultKind {
+    /// Every kind, in the order in which people list them.
+    pub const ALL: [FaultKind; 6] = [
+        FaultKind::Partition,
+        FaultKind::Kill,
+        FaultKind::Crash,
+        FaultKind::Pause,
+        FaultKind::Packets,
+        FaultKind::Clock,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::Partition => "partition",
+            FaultKind::Kill => "kill",
+            FaultKind::Crash => "crash",
+            FaultKind::Pause => "pause",
+            FaultKind::Packets => "packets",
+            FaultKind::Clock => "clock",
+        }
+    }
+
+    /// One line for `tribunal list nemeses`.
+    pub fn about(self) -> &'static str {
+        match self {
+            FaultKind::Partition => "links between nodes are cut: halves, isolate, ring, bridge, one-way",
+            FaultKind::Kill => "processes are killed with SIGKILL and started again later",
+            FaultKind::Crash => "nodes lose power: what was not synced is lost, torn or reordered",
+            FaultKind::Pause => "processes are frozen with SIGSTOP and go on later",
+            FaultKind::Packets => "links delay, lose, duplicate, reorder or hold messages",
+            FaultKind::Clock => "clocks jump, or run fast or slow",
+        }
+    }
+}
+
+impl Fault {
+    /// The kind this belongs to; undoing belongs to the kind that it undoes.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Fault::Cut { .. } => FaultKind::Partition,
+            Fault::Kill { .. } | Fault::Start { .. } => FaultKind::Kill,
+            Fault::Crash { .. } => FaultKind::Crash,
+            Fault::Pause { .. } | Fault::Resume { .. } => FaultKind::Pause,
+            Fault::Impair { .. } => FaultKind::Packets,
+            Fault::Skew { .. } => FaultKind::Clock,
+            Fault::Repair { kind } => *kind,
+        }
+    }
+
+    /// Whether this undoes instead of breaking.
+    pub fn is_repair(&self) -> bool {
+        matches!(self, Fault::Start { .. } | Fault::Resume { .. } | Fault::Repair { .. })
+    }
+}
+
+fn names<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}→{}", self.from, self.to)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let mut say = |shown: bool, part: String| parts.extend(shown.then_some(part));
+        say(self.delay_ms + self.jitter_ms > 0, format!("delay {}+{} ms", self.delay_ms, self.jitter_ms));
+        say(self.loss > 0, format!("loss {}‰", self.loss));
+        say(self.duplicate > 0, format!("duplicate {}‰", self.duplicate));
+        say(self.reorder > 0, format!("reorder {}‰", self.reorder));
+        say(self.bytes_per_second > 0, format!("at most {} B/s", self.bytes_per_second));
+        say(self.hold, "hold".to_owned());
+        f.write_str(&if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Cut { shape, links } => write!(f, "cut {shape}: {}", names(links)),
+            Fault::Kill { nodes } => write!(f, "kill {}", names(nodes)),
+            Fault::Crash { nodes } => write!(f, "crash {}", names(nodes)),
+            Fault::Start { nodes } => write!(f, "start {}", names(nodes)),
+            Fault::Pause { nodes } => write!(f, "pause {}", names(nodes)),
+            Fault::Resume { nodes } => write!(f, "resume {}", names(nodes)),
+            Fault::Impair { links, trouble } => write!(f, "impair {}: {trouble}", names(links)),
+            Fault::Skew { nodes, jump_ms, rate_ppm } => {
+                write!(f, "skew {}: jump {jump_ms} ms, rate {:.3}", names(nodes), f64::from(*rate_ppm) / 1e6)
+            }
+            Fault::Repair { kind } => write!(f, "repair {kind}"),
+        }
+    }
+}
+
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Injection::Installed(Evidence(seen)) => write!(f, "installed: {seen}"),
+            Injection::Skipped(why) => write!(f, "skipped: {why}"),
+            Injection::Doubtful(why) => write!(f, "doubtful: {why}"),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! # The vocabulary
+//!
+//! A **workload** says what to ask. A **nemesis** says what to break and when. A **cluster**, simulated or
+//! real, is asked and broken. What happened is a **history**. **Checkers** read the history and give a
+//! **verdict**. The **harness** introduces them to one another and tells the story.
+//!
+//! This crate is the nouns that all of them share, and knows none of them: no clock, no node, no check.
+
+mod call;
+mod chance;
+mod event;
+mod fault;
+mod history;
+mod ids;
+pub mod jsonl;
+mod outcome;
+pub mod text;
+mod time;
+
+pub use call::{Call, CallKind};
+pub use chance::Chance;
+pub use event::{Entry, Event, Phase, Violation};
+pub use fault::{Evidence, Fault, FaultKind, Injection, Link, Trouble};
+pub use history::{Digest, History, Malformed, Op};
+pub use ids::{Key, NodeId, ProcessId, Value};
+pub use outcome::{Doubt, Outcome, Refusal, Reply};
+pub use time::Time;

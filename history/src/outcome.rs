@@ -1,0 +1,135 @@
+//! What a client learnt. `docs/OUTCOMES.md` decides the hard cases.
+
+use crate::{NodeId, Value};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a call ended, as far as its client can know.
+///
+/// A completion holds only this and never a copy of the call, so that no timeout can lose the value that was
+/// written. Whatever is not foreseen is `Unknown`: a wrong `Fail` accuses an innocent system, a wrong
+/// `Unknown` only weakens the check.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It took effect, once, between call and completion.
+    Ok(Reply),
+    /// It certainly had no effect and never will have.
+    Fail(Refusal),
+    /// It took effect once, or will some day, or never.
+    Unknown(Doubt),
+}
+
+/// The answer of a call that took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done; there is nothing to say.
+    Done,
+    /// What the register holds; `None` if it was never written.
+    Read(Option<Value>),
+}
+
+/// Why a call certainly had no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// A compare-and-set found something else. The system saw `found` at some instant during the call, so
+    /// this is also a read.
+    Mismatch {
+        /// What the register held.
+        found: Option<Value>,
+    },
+    /// The node does not lead and passed nothing on.
+    NotLeader {
+        /// Who leads, as far as it knows.
+        hint: Option<NodeId>,
+    },
+    /// The request never left: no connection could be made.
+    Unreachable,
+    /// The node does not serve this call.
+    Unserved,
+    /// The node is stopping and took no request.
+    Stopping,
+}
+
+/// Why nobody can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// No answer within the client's patience.
+    Timeout,
+    /// The connection broke after the request may have been sent.
+    Disconnected,
+    /// The node lost its leadership while the request was under way.
+    Deposed,
+    /// The run ended first.
+    Unfinished,
+    /// Anything else, in the system's words.
+    Other(String),
+}
+
+impl Outcome {
+    /// Whether it certainly took effect.
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Outcome::Ok(_))
+    }
+
+    /// Whether it certainly took no effect.
+    pub fn is_fail(&self) -> bool {
+        matches!(self, Outcome::Fail(_))
+    }
+
+    /// Whether nobody can tell.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Outcome::Unknown(_))
+    }
+
+    /// Where a client should ask instead, if this says so.
+    pub fn redirect(&self) -> Option<NodeId> {
+        match self {
+            Outcome::Fail(Refusal::NotLeader { hint }) => *hint,
+            _ => None,
+        }
+    }
+}
+
+fn held(value: Option<Value>) -> String {
+    value.map_or_else(|| "nil".to_owned(), |value| value.to_string())
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Ok(Reply::Done) => f.write_str("ok"),
+            Outcome::Ok(Reply::Read(value)) => write!(f, "ok {}", held(*value)),
+            Outcome::Fail(refusal) => write!(f, "fail: {refusal}"),
+            Outcome::Unknown(doubt) => write!(f, "unknown: {doubt}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Mismatch { found } => write!(f, "holds {}", held(*found)),
+            Refusal::NotLeader { hint: Some(node) } => write!(f, "not the leader, try {node}"),
+            Refusal::NotLeader { hint: None } => f.write_str("not the leader, nor known who is"),
+            Refusal::Unreachable => f.write_str("unreachable"),
+            Refusal::Unserved => f.write_str("call not served"),
+            Refusal::Stopping => f.write_str("stopping"),
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Timeout => f.write_str("timeout"),
+            Doubt::Disconnected => f.write_str("disconnected"),
+            Doubt::Deposed => f.write_str("leader deposed"),
+            Doubt::Unfinished => f.write_str("run ended"),
+            Doubt::Other(why) => f.write_str(why),
+        }
+    }
+}

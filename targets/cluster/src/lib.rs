@@ -1,0 +1,16 @@
+//! # The narrow waist
+//!
+//! What a cluster under test is, simulated or real. Whoever asks and breaks (the harness) and whoever is asked
+//! and broken (the targets) meet here and nowhere else; neither knows the other.
+
+mod abilities;
+mod cluster;
+mod error;
+mod redirect;
+mod system;
+
+pub use abilities::Abilities;
+pub use cluster::{Arrival, Cluster};
+pub use error::HarnessError;
+pub use redirect::Redirect;
+pub use system::{Answer, Client, Connecting, Framing, Launch, Seat, Standing, System};

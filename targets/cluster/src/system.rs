@@ -1,0 +1,84 @@
+//! A system under test: how to run one node of it, and how to speak to it.
+
+use history::{Call, CallKind, NodeId, Outcome};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+/// How to run and speak to one kind of system.
+pub trait System: Send + Sync {
+    /// Its name on the command line.
+    fn name(&self) -> String;
+
+    /// The calls it serves.
+    fn serves(&self) -> Vec<CallKind>;
+
+    /// How its peers' streams are cut into messages, so that a proxy can lose, repeat and reorder whole ones.
+    fn framing(&self) -> Framing;
+
+    /// The command that runs one node.
+    fn launch(&self, seat: &Seat) -> Launch;
+
+    /// Opens a connection for clients.
+    fn connect(&self, address: SocketAddr) -> Connecting;
+
+    /// Asks the node itself how it stands, over a connection that no fault touches.
+    fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>>;
+}
+
+/// A future of ours: boxed, so that systems can be chosen at run time.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A connection in the making.
+pub type Connecting = Answer<std::io::Result<Box<dyn Client>>>;
+
+/// A connection of one client to one node.
+pub trait Client: Send {
+    /// Asks. The caller limits the time; a call that is given up leaves the connection unusable.
+    fn call(&mut self, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>>;
+}
+
+/// How a stream is cut into messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Each message follows its length, four bytes big-endian.
+    LengthPrefixed,
+    /// We cannot tell; only whole streams can be delayed, throttled, held and cut.
+    Opaque,
+}
+
+/// The place of one node: what it needs to know in order to run.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Who it is.
+    pub node: NodeId,
+    /// Where it reaches each of its peers.
+    pub peers: Vec<(NodeId, SocketAddr)>,
+    /// Its data directory. It exists.
+    pub data: PathBuf,
+    /// The file into which it writes the addresses it listens on, once it is ready to serve.
+    pub ready: PathBuf,
+    /// Its own stream of chance.
+    pub seed: u64,
+}
+
+/// A command line.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables to set for it.
+    pub env: Vec<(String, String)>,
+}
+
+/// How a node says it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it leads.
+    pub primary: bool,
+    /// In which term, epoch or view.
+    pub term: u64,
+}

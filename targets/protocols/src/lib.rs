@@ -1,0 +1,15 @@
+//! # Sans-IO protocol cores
+//!
+//! A core is told what happens and answers with an ordered list of effects. It knows no clock, no thread, no
+//! socket, no disk and no randomness but what it is handed, so the simulator and the reference node drive the
+//! same code, and a run can be repeated bit for bit.
+
+mod flaw;
+mod protocol;
+pub mod raft;
+mod store;
+pub mod wire;
+
+pub use flaw::Flaw;
+pub use protocol::{Effect, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
+pub use store::Store;
