@@ -1,0 +1,31 @@
+//! What a search may cost.
+
+use std::time::{Duration, Instant};
+
+/// The limits that every search obeys. Reaching one ends in `unknown`, never in a guess.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// When to stop.
+    pub deadline: Instant,
+    /// How many bytes the whole check may hold at once, beside the history itself.
+    pub bytes: usize,
+}
+
+impl Budget {
+    /// So much time from now, and so much memory.
+    pub fn new(time: Duration, bytes: usize) -> Budget {
+        Budget { deadline: Instant::now() + time, bytes }
+    }
+
+    /// Whether the time is up. Costs a system call: ask every few thousand steps.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+}
+
+impl Default for Budget {
+    /// A minute and two gibibytes.
+    fn default() -> Budget {
+        Budget::new(Duration::from_secs(60), 2 << 30)
+    }
+}
