@@ -20,10 +20,16 @@ pub trait System: Send + Sync {
     /// The command that runs one node.
     fn launch(&self, seat: &Seat) -> Launch;
 
+    /// Where the node on this seat serves; `None` as long as it is not ready.
+    ///
+    /// # Errors
+    /// If it said something that cannot be understood.
+    fn addresses(&self, seat: &Seat) -> std::io::Result<Option<Addresses>>;
+
     /// Opens a connection for clients.
     fn connect(&self, address: SocketAddr) -> Connecting;
 
-    /// Asks the node itself how it stands, over a connection that no fault touches.
+    /// Asks the node itself how it stands, over a connection that no fault touches. `None` if it does not say.
     fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>>;
 }
 
@@ -57,13 +63,25 @@ pub struct Seat {
     pub peers: Vec<(NodeId, SocketAddr)>,
     /// Its data directory. It exists.
     pub data: PathBuf,
-    /// The file into which it writes the addresses it listens on, once it is ready to serve.
+    /// The file by which it says that it is ready to serve, and where. It does not exist when the node starts.
     pub ready: PathBuf,
     /// Its own stream of chance.
     pub seed: u64,
 }
 
-/// A command line.
+/// Where a node listens. It may differ after each start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// For its peers.
+    pub peers: SocketAddr,
+    /// For clients.
+    pub clients: SocketAddr,
+    /// For [`System::standing`].
+    pub control: SocketAddr,
+}
+
+/// A command line. The process it starts must end when the thread that started it does: nothing may survive
+/// its controller.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The program.

@@ -7,6 +7,7 @@
 mod flaw;
 mod protocol;
 pub mod raft;
+pub mod rpc;
 mod store;
 pub mod wire;
 
