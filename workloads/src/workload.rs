@@ -3,17 +3,41 @@
 use crate::Generator;
 use checkers::Checker;
 use history::CallKind;
+use std::time::Duration;
 
 /// What to ask of a system, and how to judge the answers.
+///
+/// Both generators are shown every event of the run from its beginning, so the finale learns from the main
+/// phase whatever it needs to know. When `main` is done, or the run is stopped, open calls are awaited, faults
+/// are repaired, and `finale` is asked until it is done.
 pub struct Workload {
     /// Its name on the command line.
     pub name: &'static str,
     /// The calls it makes: a system must serve all of them.
     pub calls: Vec<CallKind>,
-    /// What clients ask while the nemesis breaks.
+    /// What clients ask while the nemesis breaks. It ends by itself when its [`Settings::time_limit`] is over.
     pub main: Box<dyn Generator>,
     /// What they ask after everything was repaired. It may depend on what the main phase did.
     pub finale: Box<dyn Generator>,
     /// Who judges. The harness adds coverage and availability.
     pub checkers: Vec<Box<dyn Checker>>,
+}
+
+/// What the user decides about every workload alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// How many calls a second all clients together make in the main phase; if none is given, or it is not
+    /// above zero, as many as there are free clients for.
+    pub rate: Option<f64>,
+    /// How long the main phase lasts, from its first call.
+    pub time_limit: Duration,
+    /// How many calls the main phase makes at most.
+    pub ops: Option<u64>,
+}
+
+impl Default for Settings {
+    /// Half a minute, as fast as can be.
+    fn default() -> Settings {
+        Settings { rate: None, time_limit: Duration::from_secs(30), ops: None }
+    }
 }
