@@ -35,6 +35,26 @@ pub enum Intent {
     Repair(FaultKind),
 }
 
+impl Intent {
+    /// The kind of what it breaks or repairs.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Intent::Partition(_) => FaultKind::Partition,
+            Intent::Kill(_) => FaultKind::Kill,
+            Intent::Crash(_) => FaultKind::Crash,
+            Intent::Pause(_) => FaultKind::Pause,
+            Intent::Packets { .. } => FaultKind::Packets,
+            Intent::Clock { .. } => FaultKind::Clock,
+            Intent::Repair(kind) => *kind,
+        }
+    }
+
+    /// Whether it undoes instead of breaking.
+    pub fn is_repair(&self) -> bool {
+        matches!(self, Intent::Repair(_))
+    }
+}
+
 /// Which nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,8 +4,15 @@
 //! shrunk. An intent ("isolate a leader") is portable; resolving it against the cluster of the moment makes a
 //! fault, which names its victims.
 
+mod draw;
+mod grudge;
 mod intent;
+mod kinds;
 mod plan;
+mod resolve;
+mod selector;
 
 pub use intent::{Intent, Selector, Shape};
-pub use plan::Plan;
+pub use kinds::kinds;
+pub use plan::{Plan, plan};
+pub use resolve::resolve;
