@@ -6,10 +6,12 @@
 pub mod combinators;
 mod generator;
 mod register;
+mod simulate;
 mod workload;
 
 pub use generator::{Context, Generator, Step};
 pub use register::{RegisterOptions, register};
+pub use simulate::{Manners, simulate};
 pub use workload::{Settings, Workload};
 
 use history::Chance;
