@@ -233,8 +233,8 @@ mod tests {
     }
 
     fn ops_of(history: &History, phase: Phase) -> Vec<Op<'_>> {
-        let is_final =
-            |op: &Op<'_>| history.entries()[op.invoked].time > history.began(Phase::Final).unwrap();
+        let finale = history.began(Phase::Final).unwrap();
+        let is_final = |op: &Op<'_>| history.entries()[op.invoked].time > finale;
         history.ops().filter(|op| is_final(op) == (phase == Phase::Final)).collect()
     }
 
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn no_value_is_written_twice() {
-        let history = run(options(None, 2), Manners::TROUBLED, 3);
+        let history = run(options(None, 30), Manners::TROUBLED, 3);
         let mut written = BTreeSet::new();
         for op in history.ops() {
             if let Call::Write { value, .. } | Call::Cas { new: value, .. } = op.call {
