@@ -1,0 +1,503 @@
+//! The simulated cluster.
+
+use crate::World;
+use crate::agenda::Agenda;
+use crate::clock::Clock;
+use crate::machine::{Happening, Machine};
+use crate::network::Network;
+use cluster::{Abilities, Arrival, Cluster, HarnessError, Redirect};
+use history::{
+    Call, CallKind, Chance, Doubt, Evidence, Fault, FaultKind, Injection, Link, NodeId, Outcome, ProcessId,
+    Refusal, Time,
+};
+use protocols::{Effect, Input, Options, Protocol, RequestId, Watch};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How many nodes one request may visit; [`Redirect`] allows fewer.
+const HOPS: u64 = 8;
+
+/// A cluster of `P` in one thread and virtual time.
+pub struct Simulation<P: Protocol> {
+    now: Time,
+    agenda: Agenda<Happening<P>>,
+    machines: Vec<Machine<P>>,
+    ids: Vec<NodeId>,
+    network: Network<(NodeId, NodeId, P::Message)>,
+    world: World,
+    options: Options,
+    calls: BTreeMap<u64, Open>,
+    called: u64,
+    arrivals: VecDeque<Arrival>,
+    watch: P::Watch,
+    violated: bool,
+    boots: Chance,
+    disks: Chance,
+    naps: Chance,
+    // Scratch, kept for its memory.
+    effects: Vec<Effect<P::Message, P::Record>>,
+    ready: Vec<Effect<P::Message, P::Record>>,
+}
+
+struct Open {
+    process: ProcessId,
+    call: Call,
+    redirect: Redirect,
+    hop: u64,
+}
+
+impl<P: Protocol> Simulation<P> {
+    /// A cluster of `nodes` nodes, all down, in the world of the seed.
+    pub fn new(nodes: u16, options: Options, chance: &Chance) -> Simulation<P> {
+        let world = World::draw(&mut chance.split("world"));
+        let ids = NodeId::all(nodes);
+        let mut clocks = chance.split("clocks");
+        let mut clock = || {
+            let shown = Time(clocks.below(3_600_000_000_000));
+            let drift = clocks.between(0, 2 * u64::from(world.drift));
+            Clock::new(shown, (1_000_000 + drift - u64::from(world.drift)) as u32)
+        };
+        Simulation {
+            now: Time::ZERO,
+            agenda: Agenda::new(),
+            machines: ids.iter().map(|id| Machine::new(*id, clock())).collect(),
+            network: Network::new(ids.len(), world, chance.split("network")),
+            ids,
+            world,
+            options,
+            calls: BTreeMap::new(),
+            called: 0,
+            arrivals: VecDeque::new(),
+            watch: P::Watch::default(),
+            violated: false,
+            boots: chance.split("boots"),
+            disks: chance.split("disks"),
+            naps: chance.split("naps"),
+            effects: Vec::new(),
+            ready: Vec::new(),
+        }
+    }
+
+    /// The weather of this run.
+    pub fn world(&self) -> World {
+        self.world
+    }
+
+    /// How many messages nodes have sent to one another.
+    pub fn messages(&self) -> u64 {
+        self.network.sent
+    }
+
+    /// How many things have happened or will: the work of the run.
+    pub fn steps(&self) -> u64 {
+        self.agenda.planned()
+    }
+
+    fn machine(&mut self, node: NodeId) -> &mut Machine<P> {
+        &mut self.machines[usize::from(node.0 - 1)]
+    }
+
+    fn happen(&mut self, happening: Happening<P>) {
+        let node = match &happening {
+            Happening::Deliver { to, .. } | Happening::Ask { to, .. } => Some(*to),
+            Happening::Synced { node, .. } => Some(*node),
+            _ => None,
+        };
+        if let Some(asleep) = node.and_then(|node| self.machine(node).asleep.as_mut()) {
+            // The kernel takes it; the process will find it when it wakes.
+            asleep.push(happening);
+            return;
+        }
+        match happening {
+            Happening::Deliver { to, from, message } => self.drive(to, Input::Message { from, message }),
+            Happening::Ask { to, id } => self.asked(to, id),
+            Happening::Answer { id, outcome } => self.answered(id, outcome),
+            Happening::GiveUp { call } => self.complete(call, Outcome::Unknown(Doubt::Timeout)),
+            Happening::Wake { node, life } => self.wake(node, life),
+            Happening::Synced { node, life } => self.synced(node, life),
+            Happening::Boot { node, life } => self.boot(node, life),
+        }
+    }
+
+    /// Tells a core what happened, and does what it wants.
+    fn drive(&mut self, node: NodeId, input: Input<P::Message>) {
+        let now = self.now;
+        let mut effects = std::mem::take(&mut self.effects);
+        let machine = self.machine(node);
+        let Some(core) = machine.core.as_mut() else { return };
+        core.handle(machine.clock.read(now), input, &mut effects);
+        self.effects = effects;
+        self.watch(node);
+        self.flush(node);
+        self.rearm(node);
+    }
+
+    /// Performs what may be performed, in order.
+    fn flush(&mut self, node: NodeId) {
+        let mut effects = std::mem::take(&mut self.effects);
+        let mut ready = std::mem::take(&mut self.ready);
+        let machine = self.machine(node);
+        let life = machine.life;
+        let was_syncing = machine.is_syncing();
+        let syncs = machine.take(&mut effects, &mut ready);
+        self.effects = effects;
+        if syncs && !was_syncing {
+            let done = self.now + self.disks.exponential(self.world.sync_mean) + Duration::from_micros(20);
+            self.agenda.plan(done, Happening::Synced { node, life });
+        }
+        self.perform(node, ready);
+    }
+
+    fn perform(&mut self, node: NodeId, mut ready: Vec<Effect<P::Message, P::Record>>) {
+        for effect in ready.drain(..) {
+            match effect {
+                // To itself: at once, but after what is being done now.
+                Effect::Send { to, message } if to == node => {
+                    self.agenda.plan(self.now, Happening::Deliver { to, from: node, message });
+                }
+                Effect::Send { to, message } => self.post(node, to, message),
+                Effect::Reply { id, outcome } => {
+                    self.machine(node).asked.remove(&id);
+                    let at = self.network.send_client(self.now);
+                    self.agenda.plan(at, Happening::Answer { id, outcome });
+                }
+                Effect::Persist(_) => unreachable!("records go to the disk"),
+            }
+        }
+        self.ready = ready;
+    }
+
+    fn post(&mut self, from: NodeId, to: NodeId, message: P::Message) {
+        let arrivals = self.network.send(self.now, Link { from, to }, || (from, to, message.clone()));
+        match arrivals {
+            [Some(first), Some(second)] => {
+                self.agenda.plan(first, Happening::Deliver { to, from, message: message.clone() });
+                self.agenda.plan(second, Happening::Deliver { to, from, message });
+            }
+            [Some(at), None] | [None, Some(at)] => {
+                self.agenda.plan(at, Happening::Deliver { to, from, message })
+            }
+            [None, None] => {}
+        }
+    }
+
+    /// Plans a wake for the core's alarm. An alarm that moves further away, as most do, plans nothing: the
+    /// wake that is already planned finds out.
+    fn rearm(&mut self, node: NodeId) {
+        let now = self.now;
+        let machine = self.machine(node);
+        let Some(alarm) = machine.core.as_ref().and_then(Protocol::alarm) else { return };
+        let due = machine.clock.when(alarm).max(now);
+        if machine.wake.is_none_or(|planned| due < planned) {
+            machine.wake = Some(due);
+            let life = machine.life;
+            self.agenda.plan(due, Happening::Wake { node, life });
+        }
+    }
+
+    fn wake(&mut self, node: NodeId, life: u32) {
+        let now = self.now;
+        let machine = self.machine(node);
+        if machine.life != life || machine.wake != Some(now) {
+            return;
+        }
+        machine.wake = None;
+        if machine.asleep.is_some() {
+            return;
+        }
+        let due = machine.core.as_ref().and_then(Protocol::alarm);
+        if due.is_some_and(|alarm| machine.clock.read(now) >= alarm) {
+            self.drive(node, Input::Wake);
+        } else {
+            self.rearm(node);
+        }
+    }
+
+    fn synced(&mut self, node: NodeId, life: u32) {
+        if self.machine(node).life != life {
+            return;
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        self.machine(node).synced(&mut ready);
+        self.perform(node, ready);
+        self.flush(node);
+    }
+
+    fn watch(&mut self, node: NodeId) {
+        if self.violated {
+            return;
+        }
+        let state = self.machines[usize::from(node.0 - 1)].core.as_ref();
+        if let Err(violation) = self.watch.observe(node, state) {
+            self.violated = true;
+            self.arrivals.push_back(Arrival::Violated(*violation));
+        }
+    }
+
+    fn boot(&mut self, node: NodeId, life: u32) {
+        let (now, options, ids) = (self.now, self.options, self.ids.clone());
+        let chance = Chance::new(self.boots.bits());
+        let machine = self.machine(node);
+        if machine.life != life || machine.core.is_some() {
+            return;
+        }
+        let disk = machine.disk.recover();
+        machine.core = Some(P::boot(node, &ids, disk, options, machine.clock.read(now), chance));
+        self.watch(node);
+        self.rearm(node);
+    }
+
+    fn asked(&mut self, to: NodeId, id: RequestId) {
+        let Some(open) = self.calls.get(&(id.0 / HOPS)) else { return };
+        let call = open.call.clone();
+        if self.machine(to).core.is_none() {
+            let at = self.network.send_client(self.now);
+            let outcome = Outcome::Fail(Refusal::Unreachable);
+            return self.agenda.plan(at, Happening::Answer { id, outcome });
+        }
+        self.machine(to).asked.insert(id);
+        self.drive(to, Input::Request { id, call });
+    }
+
+    fn answered(&mut self, id: RequestId, outcome: Outcome) {
+        let call = id.0 / HOPS;
+        let Some(open) = self.calls.get_mut(&call).filter(|open| open.hop == id.0 % HOPS) else { return };
+        let Some(to) = open.redirect.next(&outcome) else { return self.complete(call, outcome) };
+        open.hop += 1;
+        let id = RequestId(call * HOPS + open.hop);
+        let at = self.network.send_client(self.now);
+        self.agenda.plan(at, Happening::Ask { to, id });
+    }
+
+    fn complete(&mut self, call: u64, outcome: Outcome) {
+        if let Some(open) = self.calls.remove(&call) {
+            self.arrivals.push_back(Arrival::Completed { process: open.process, outcome });
+        }
+    }
+
+    /// Ends a process; its clients see their connections break.
+    fn end(&mut self, node: NodeId) {
+        self.machine(node).die();
+        for id in std::mem::take(&mut self.machine(node).asked) {
+            let at = self.network.send_client(self.now);
+            self.agenda.plan(at, Happening::Answer { id, outcome: Outcome::Unknown(Doubt::Disconnected) });
+        }
+        self.watch(node);
+    }
+
+    fn start_node(&mut self, node: NodeId) {
+        let machine = self.machine(node);
+        machine.life += 1;
+        let life = machine.life;
+        let takes = self.boots.span(Duration::from_millis(5), Duration::from_millis(50));
+        self.agenda.plan(self.now + takes, Happening::Boot { node, life });
+    }
+
+    fn resume(&mut self, node: NodeId) {
+        let Some(missed) = self.machine(node).asleep.take() else { return };
+        // Which it notices first, that time has passed or that messages have come, is chance.
+        if self.naps.coin(0.5) {
+            self.drive(node, Input::Wake);
+        }
+        for happening in missed {
+            self.happen(happening);
+        }
+        self.rearm(node);
+    }
+
+    fn apply(&mut self, fault: &Fault) -> Injection {
+        match fault {
+            Fault::Cut { links, .. } => {
+                self.network.cut(links);
+                installed(format!("{} links carry nothing", links.len()))
+            }
+            Fault::Impair { links, trouble } => {
+                self.network.impair(links, *trouble);
+                installed(format!("{} links impaired", links.len()))
+            }
+            Fault::Kill { nodes } => self.each(nodes, "is down already", |sim, node| sim.kill(node)),
+            Fault::Crash { nodes } => self.each(nodes, "is down already", |sim, node| sim.crash(node)),
+            Fault::Start { nodes } => self.each(nodes, "runs already", |sim, node| sim.revive(node)),
+            Fault::Pause { nodes } => {
+                self.each(nodes, "is down or paused already", |sim, node| sim.pause(node))
+            }
+            Fault::Resume { nodes } => self.each(nodes, "is not paused", |sim, node| sim.awaken(node)),
+            Fault::Skew { nodes, jump_ms, rate_ppm } => {
+                let jump = u64::try_from(*jump_ms).unwrap_or(0) * 1_000_000;
+                self.each(nodes, "", |sim, node| {
+                    let now = sim.now;
+                    sim.machine(node).clock.skew(now, jump, *rate_ppm);
+                    sim.replan(node);
+                    Some("its clock was read back".to_owned())
+                })
+            }
+            Fault::Repair { kind } => self.repair(*kind),
+        }
+    }
+
+    fn each(
+        &mut self,
+        nodes: &[NodeId],
+        otherwise: &str,
+        mut act: impl FnMut(&mut Self, NodeId) -> Option<String>,
+    ) -> Injection {
+        let (mut done, mut left) = (Vec::new(), Vec::new());
+        for node in nodes {
+            match act(self, *node) {
+                Some(seen) => done.push(format!("{node}: {seen}")),
+                None => left.push(format!("{node} {otherwise}")),
+            }
+        }
+        if done.is_empty() { Injection::Skipped(left.join(", ")) } else { installed(done.join(", ")) }
+    }
+
+    fn kill(&mut self, node: NodeId) -> Option<String> {
+        let machine = &mut self.machines[usize::from(node.0 - 1)];
+        machine.core.as_ref()?;
+        machine.disk.kill(&mut self.disks);
+        self.end(node);
+        Some("its process is gone".to_owned())
+    }
+
+    fn crash(&mut self, node: NodeId) -> Option<String> {
+        let machine = &mut self.machines[usize::from(node.0 - 1)];
+        machine.core.as_ref()?;
+        let damage = machine.disk.crash(&mut self.disks);
+        self.end(node);
+        let (lost, torn, stranded) = (damage.lost, damage.torn, damage.stranded);
+        Some(format!("its power is gone, {lost} unsynced records lost, {torn} torn, {stranded} out of reach"))
+    }
+
+    fn revive(&mut self, node: NodeId) -> Option<String> {
+        let machine = self.machine(node);
+        let records = machine.disk.len();
+        if machine.core.is_some() {
+            return None;
+        }
+        self.start_node(node);
+        Some(format!("starts with {records} records"))
+    }
+
+    fn pause(&mut self, node: NodeId) -> Option<String> {
+        let machine = self.machine(node);
+        if machine.core.is_none() || machine.asleep.is_some() {
+            return None;
+        }
+        machine.asleep = Some(Vec::new());
+        Some("it stands still".to_owned())
+    }
+
+    fn awaken(&mut self, node: NodeId) -> Option<String> {
+        self.machine(node).asleep.as_ref()?;
+        self.resume(node);
+        Some("it goes on".to_owned())
+    }
+
+    fn repair(&mut self, kind: FaultKind) -> Injection {
+        let nodes = self.ids.clone();
+        let named = |fault: fn(Vec<NodeId>) -> Fault| fault(nodes.clone());
+        match kind {
+            FaultKind::Partition => self.network.join(),
+            FaultKind::Packets => {
+                for (from, to, message) in self.network.clear() {
+                    self.post(from, to, message);
+                }
+            }
+            FaultKind::Kill | FaultKind::Crash => return self.apply(&named(|nodes| Fault::Start { nodes })),
+            FaultKind::Pause => return self.apply(&named(|nodes| Fault::Resume { nodes })),
+            FaultKind::Clock => {
+                return self.apply(&Fault::Skew { nodes, jump_ms: 0, rate_ppm: 1_000_000 });
+            }
+        }
+        installed("every link is free".to_owned())
+    }
+
+    /// A clock changed: the wake that was planned by it is void.
+    fn replan(&mut self, node: NodeId) {
+        self.machine(node).wake = None;
+        self.rearm(node);
+    }
+}
+
+fn installed(seen: String) -> Injection {
+    Injection::Installed(Evidence(seen))
+}
+
+impl<P: Protocol> Cluster for Simulation<P> {
+    fn nodes(&self) -> Vec<NodeId> {
+        self.ids.clone()
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            calls: vec![CallKind::Read, CallKind::Write, CallKind::Cas],
+            faults: FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect(),
+        }
+    }
+
+    fn primaries(&self) -> Vec<NodeId> {
+        self.machines.iter().filter(|machine| machine.leads()).map(|machine| machine.id).collect()
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn start(&mut self) -> Result<(), HarnessError> {
+        self.ids.clone().into_iter().for_each(|node| self.start_node(node));
+        let limit = Time::from_secs(60);
+        while self.primaries().is_empty() && !self.violated {
+            let Some((time, happening)) = self.agenda.next(limit) else {
+                return Err(HarnessError::new("start the cluster", "nobody leads after 60 virtual seconds"));
+            };
+            self.now = time;
+            self.happen(happening);
+        }
+        Ok(())
+    }
+
+    fn invoke(
+        &mut self,
+        process: ProcessId,
+        node: NodeId,
+        call: Call,
+        patience: Duration,
+    ) -> Result<(), HarnessError> {
+        let number = self.called;
+        self.called += 1;
+        self.calls.insert(number, Open { process, call, redirect: Redirect::new(node), hop: 0 });
+        let at = self.network.send_client(self.now);
+        self.agenda.plan(at, Happening::Ask { to: node, id: RequestId(number * HOPS) });
+        self.agenda.plan(self.now + patience, Happening::GiveUp { call: number });
+        Ok(())
+    }
+
+    fn inject(&mut self, fault: Fault) -> Result<(), HarnessError> {
+        let result = self.apply(&fault);
+        self.arrivals.push_back(Arrival::Injected { fault, result });
+        Ok(())
+    }
+
+    fn next(&mut self, until: Time) -> Result<Option<Arrival>, HarnessError> {
+        loop {
+            if let Some(arrival) = self.arrivals.pop_front() {
+                return Ok(Some(arrival));
+            }
+            // After a violation nothing that follows would mean anything.
+            let next = if self.violated { None } else { self.agenda.next(until) };
+            let Some((time, happening)) = next else {
+                self.now = self.now.max(until);
+                return Ok(None);
+            };
+            self.now = time.max(self.now);
+            self.happen(happening);
+        }
+    }
+
+    fn stop(&mut self) -> Result<(), HarnessError> {
+        for node in self.ids.clone() {
+            self.machine(node).die();
+        }
+        Ok(())
+    }
+}
