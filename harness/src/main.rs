@@ -1,2 +1,7 @@
-//! To come.
-fn main() {}
+//! The program. Everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tribunal::main().into()
+}

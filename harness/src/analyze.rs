@@ -1,0 +1,137 @@
+//! From a history on disk to a verdict. `tribunal test` and `tribunal check` judge by the same code.
+
+use crate::store::TestFile;
+use crate::tally::Tally;
+use checkers::{Availability, Budget, Checker, Coverage, Deaths, Invariants, Report, Verdict, judge};
+use cluster::HarnessError;
+use history::{Chance, FaultKind, History, jsonl};
+use serde::Serialize;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::time::Duration;
+use workloads::Settings;
+
+/// What a history is of, as far as its judges must know.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The workload, whose checkers judge.
+    pub workload: String,
+    /// What was to be broken.
+    pub nemesis: Vec<FaultKind>,
+    /// Whether the run is ours, so that it can have proved too little.
+    pub covered: bool,
+}
+
+/// What the judges say of a history.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judgement {
+    /// All of them together.
+    pub verdict: Verdict,
+    /// Each of them.
+    pub reports: Vec<Report>,
+    /// How many events the history has.
+    pub events: usize,
+    /// Its fingerprint.
+    pub digest: String,
+    /// What could not be read, if something could not.
+    pub torn: Option<String>,
+    /// What happened, counted.
+    #[serde(skip)]
+    pub tally: Tally,
+    /// The lines of the events that anomalies name, by index.
+    pub exhibits: Vec<Exhibit>,
+}
+
+/// An event that an anomaly names.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exhibit {
+    /// Its index.
+    pub index: usize,
+    /// When it happened, in seconds.
+    pub at: String,
+    /// What happened.
+    pub event: String,
+}
+
+impl Subject {
+    /// The subject of a run of ours.
+    pub fn of(file: &TestFile) -> Subject {
+        Subject { workload: file.workload.clone(), nemesis: file.nemesis.clone(), covered: true }
+    }
+
+    /// A history of which nothing is known but itself.
+    pub fn unknown() -> Subject {
+        Subject { workload: "register".to_owned(), nemesis: Vec::new(), covered: false }
+    }
+}
+
+/// How much memory judging may take beside the history.
+const MEMORY: usize = 2 << 30;
+
+/// Reads a history and has it judged.
+///
+/// # Errors
+/// If it cannot be read, or nobody knows how to judge it.
+pub fn analyze(path: &Path, subject: &Subject, time: Duration) -> Result<Judgement, HarnessError> {
+    let doing = || format!("judge {}", path.display());
+    let file = File::open(path).map_err(|error| HarnessError::new(doing(), error))?;
+    let reading = jsonl::read(BufReader::with_capacity(1 << 20, file))
+        .map_err(|error| HarnessError::new(doing(), error))?;
+    let torn = reading.torn.map(|torn| {
+        format!("line {} was torn off after {} bytes; everything before it was judged", torn.line, torn.bytes)
+    });
+    let mut judgement = judge_history(&reading.history, subject, time)?;
+    judgement.torn = torn;
+    Ok(judgement)
+}
+
+/// Has a history judged.
+///
+/// # Errors
+/// If nobody knows how to judge it.
+pub fn judge_history(
+    history: &History,
+    subject: &Subject,
+    time: Duration,
+) -> Result<Judgement, HarnessError> {
+    let settings = Settings { rate: None, time_limit: Duration::ZERO, ops: None };
+    let workload = workloads::lookup(&subject.workload, &settings, Chance::new(0)).ok_or_else(|| {
+        let known = workloads::names().join(", ");
+        HarnessError::new(
+            format!("judge by the workload {:?}", subject.workload),
+            format!("there is no such workload; there is: {known}"),
+        )
+    })?;
+    let coverage = Coverage { planned: subject.nemesis.clone(), calls: workload.calls.clone() };
+    let mut checkers: Vec<&dyn Checker> = workload.checkers.iter().map(AsRef::as_ref).collect();
+    checkers.extend([&Invariants as &dyn Checker, &Deaths]);
+    if subject.covered {
+        checkers.push(&coverage);
+    }
+    checkers.push(&Availability);
+    let reports = judge(&checkers, history, &Budget::new(time, MEMORY));
+    let mut tally = Tally::default();
+    history.entries().iter().for_each(|entry| tally.count(&entry.event));
+    Ok(Judgement {
+        verdict: Verdict::combine(reports.iter().map(|report| report.verdict)),
+        exhibits: exhibits(&reports, history),
+        reports,
+        events: history.len(),
+        digest: history.digest().to_string(),
+        torn: None,
+        tally,
+    })
+}
+
+fn exhibits(reports: &[Report], history: &History) -> Vec<Exhibit> {
+    let anomalies = reports.iter().flat_map(|report| &report.anomalies);
+    let mut indexes: Vec<usize> = anomalies.flat_map(|anomaly| anomaly.events.iter().copied()).collect();
+    indexes.sort_unstable();
+    indexes.dedup();
+    let exhibit = |index: usize| {
+        let entry = history.entries().get(index)?;
+        Some(Exhibit { index, at: entry.time.to_string(), event: entry.event.to_string() })
+    };
+    indexes.into_iter().filter_map(exhibit).collect()
+}

@@ -1,0 +1,41 @@
+//! # Tribunal
+//!
+//! Introduces everyone: deploys a cluster, lets a workload ask it and a nemesis break it, records what happens,
+//! and has it judged. The program is this library and a `main` of one line; tests and benchmarks use the same.
+
+pub mod analyze;
+pub mod args;
+mod check;
+mod duration;
+pub mod exit;
+mod list;
+mod progress;
+mod report;
+pub mod run;
+mod signals;
+mod store;
+mod tally;
+pub mod target;
+mod test;
+
+use args::{Args, Command};
+use clap::Parser;
+use exit::Exit;
+
+/// The program: reads the command line, does it, and says how it ended.
+pub fn main() -> Exit {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let usage = error.use_stderr();
+            let _ = error.print();
+            return if usage { Exit::Usage } else { Exit::Valid };
+        }
+    };
+    match args.command {
+        Command::Test(options) => test::test(options),
+        Command::Check(options) => check::check(&options),
+        Command::List(options) => list::list(&options),
+        Command::Node(options) => target::node(options),
+    }
+}

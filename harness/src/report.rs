@@ -1,0 +1,197 @@
+//! The story of a run, for people.
+
+use crate::analyze::Judgement;
+use crate::exit::Exit;
+use crate::store::TestFile;
+use checkers::{Anomaly, Report, Verdict};
+use cluster::HarnessError;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _, stderr, stdout};
+use std::path::Path;
+use tracing_subscriber::EnvFilter;
+
+/// How many anomalies are told in full; all of them are in verdict.json.
+const TOLD: usize = 3;
+/// How many events of one anomaly are shown.
+const SHOWN: usize = 24;
+
+/// Sends our own log lines to standard error: warnings, or what `RUST_LOG` asks for.
+pub fn start_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).try_init();
+}
+
+/// Prints to standard output. A reader that has gone away is no error.
+pub fn print(text: &str) {
+    let _ = stdout().write_all(text.as_bytes());
+    let _ = stdout().flush();
+}
+
+/// Says what went wrong and what to do about it.
+pub fn fail(error: &HarnessError, exit: Exit) -> Exit {
+    let _ = writeln!(stderr(), "tribunal: {error}");
+    exit
+}
+
+/// Says something that the verdict does not depend on.
+pub fn warn(text: &str) {
+    let _ = writeln!(stderr(), "tribunal: {text}");
+}
+
+/// What is about to happen.
+pub fn banner(file: &TestFile, path: &Path) {
+    let flaw = file.flaw.as_ref().map(|flaw| format!(" with the flaw {flaw}")).unwrap_or_default();
+    print(&format!(
+        "{}{flaw} on {}: {} nodes, {} clients, workload {}, seed {}\nkept in {}\n",
+        file.system,
+        file.target,
+        file.nodes,
+        file.concurrency,
+        file.workload,
+        file.seed,
+        path.display()
+    ));
+}
+
+/// How a run of ours ended.
+pub fn story(judgement: &Judgement, file: &TestFile, path: &Path) {
+    let mut page = body(judgement);
+    let _ = writeln!(page, "again    {}", again(file));
+    let _ = writeln!(page, "kept in  {}", path.display());
+    print(&page);
+}
+
+/// How a history of unknown origin was judged.
+pub fn judgement(judgement: &Judgement) {
+    print(&body(judgement));
+}
+
+fn body(judgement: &Judgement) -> String {
+    let tally = &judgement.tally;
+    let mut page = String::new();
+    let counts = [(tally.ok, "ok"), (tally.fail, "fail"), (tally.unknown, "unknown")];
+    let counts: Vec<String> =
+        counts.iter().map(|(count, name)| format!("{} {name}", grouped(*count))).collect();
+    let _ = writeln!(page, "\nasked    {} calls: {}", grouped(tally.calls), counts.join(", "));
+    let faults: Vec<String> =
+        tally.faults.iter().map(|(kind, counts)| fault_line(kind.name(), *counts)).collect();
+    let faults = if faults.is_empty() { "nothing".to_owned() } else { faults.join("; ") };
+    let _ = writeln!(page, "broken   {faults}");
+    let _ =
+        writeln!(page, "history  {} events, digest {}", grouped(judgement.events as u64), judgement.digest);
+    if let Some(torn) = &judgement.torn {
+        let _ = writeln!(page, "         {torn}");
+    }
+    let width = judgement.reports.iter().map(|report| report.checker.len()).max().unwrap_or(0);
+    for report in &judgement.reports {
+        let verdict = report.verdict.to_string();
+        let _ = writeln!(page, "judged   {:width$}  {verdict:7}  {}", report.checker, report.summary);
+        for (name, value) in &report.measures {
+            let _ = writeln!(page, "           {name}: {value}");
+        }
+    }
+    let _ = writeln!(page);
+    for report in &judgement.reports {
+        anomalies(&mut page, report, judgement);
+    }
+    let verdict = judgement.verdict.to_string().to_uppercase();
+    let _ = writeln!(page, "{}\n", paint(judgement.verdict, &verdict));
+    page
+}
+
+fn fault_line(name: &str, counts: [u64; 3]) -> String {
+    let named = counts.iter().zip(["installed", "skipped", "doubtful"]);
+    let parts: Vec<String> =
+        named.filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    format!("{name} {}", parts.join(", "))
+}
+
+fn anomalies(page: &mut String, report: &Report, judgement: &Judgement) {
+    for anomaly in report.anomalies.iter().take(TOLD) {
+        let key = anomaly.key.map(|key| format!(" on {key}")).unwrap_or_default();
+        let _ = writeln!(page, "{}{key}\n", anomaly.name);
+        for line in anomaly.story.lines() {
+            let _ = writeln!(page, "  {line}");
+        }
+        let _ = writeln!(page);
+        exhibits(page, anomaly, judgement);
+    }
+    if report.anomalies.len() > TOLD {
+        let more = report.anomalies.len() - TOLD;
+        let _ = writeln!(page, "… and {more} more found by {}, all in verdict.json\n", report.checker);
+    }
+}
+
+fn exhibits(page: &mut String, anomaly: &Anomaly, judgement: &Judgement) {
+    let named = |index: &usize| judgement.exhibits.binary_search_by_key(index, |exhibit| exhibit.index).ok();
+    let shown: Vec<usize> = anomaly.events.iter().filter_map(named).collect();
+    for at in shown.iter().take(SHOWN) {
+        let exhibit = &judgement.exhibits[*at];
+        let _ = writeln!(page, "  {:>7}  {:>9}  {}", exhibit.index, exhibit.at, exhibit.event);
+    }
+    if shown.len() > SHOWN {
+        let _ = writeln!(page, "  … and {} more events", shown.len() - SHOWN);
+    }
+    if !shown.is_empty() {
+        let _ = writeln!(page);
+    }
+}
+
+/// The command that makes this run again.
+fn again(file: &TestFile) -> String {
+    let mut words = vec![format!("tribunal test {} --on {} --seed {}", file.system, file.target, file.seed)];
+    let mut say = |shown: bool, word: String| words.extend(shown.then_some(word));
+    say(file.workload != "register", format!("--workload {}", file.workload));
+    say(file.nodes != 5, format!("--nodes {}", file.nodes));
+    say(file.concurrency != 2 * u32::from(file.nodes), format!("--concurrency {}", file.concurrency));
+    say(file.rate != 200.0, format!("--rate {}", file.rate));
+    say(file.time_limit_ms != 30_000, format!("--time-limit {}ms", file.time_limit_ms));
+    say(file.nemesis_interval_ms != 5_000, format!("--nemesis-interval {}ms", file.nemesis_interval_ms));
+    say(file.timeout_ms != 1_000, format!("--timeout {}ms", file.timeout_ms));
+    if file.argv.iter().any(|word| word.starts_with("--plan")) {
+        say(true, "--plan plan.json".to_owned());
+    } else {
+        let kinds: Vec<&str> = file.nemesis.iter().map(|kind| kind.name()).collect();
+        let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(",") };
+        say(true, format!("--nemesis {kinds}"));
+    }
+    if let Some(flaw) = &file.flaw {
+        say(true, format!("--flaw {flaw}"));
+    }
+    say(!file.healing, "--no-heal".to_owned());
+    words.join(" ")
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn paint(verdict: Verdict, text: &str) -> String {
+    if !stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty()) {
+        return text.to_owned();
+    }
+    let colour = match verdict {
+        Verdict::Valid => 32,
+        Verdict::Unknown => 33,
+        Verdict::Invalid => 31,
+    };
+    format!("\x1b[1;{colour}m{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_readable() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}
