@@ -1,8 +1,213 @@
-//! Deliberate bugs.
+//! Deliberate bugs: mistakes that a protocol can be told to make, so that the harness can be shown to find
+//! them. Each is one small, marked branch in a core.
+
+use std::fmt;
+use std::str::FromStr;
 
 /// A mistake that a protocol can be told to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Flaw {
-    /// A vote is not written down.
+    /// A node votes and does not write it down.
     VoteNotPersisted,
+    /// A node never writes its term down.
+    TermNotPersisted,
+    /// A node votes for everyone who asks.
+    DoubleVote,
+    /// A node votes for candidates whose log lacks entries.
+    VoteIgnoresLog,
+    /// A follower acknowledges entries and never writes them down.
+    LogNotPersisted,
+    /// A follower acknowledges entries before they are durable.
+    AckBeforePersist,
+    /// A follower appends without looking at what comes before.
+    NoLogMatchingCheck,
+    /// A follower keeps entries that contradict the leader's.
+    NoTruncation,
+    /// A follower commits entries of its own that the leader never compared.
+    CommitBeyondMatch,
+    /// A leader commits entries of earlier terms by counting replicas.
+    CommitOldTerm,
+    /// A node that boots takes its whole log for committed.
+    CommitRestoredWrongly,
+    /// A leader answers a write when it has appended it itself.
+    AcknowledgedBeforeCommit,
+    /// Every node answers reads from its own store.
+    StaleLocalReads,
+    /// A leader answers reads without asking whether it still leads.
+    ReadsWithoutQuorum,
+    /// A new leader answers reads before it knows what is committed.
+    ReadsBeforeFirstCommit,
+    /// A leader that meets a higher term takes the term and goes on leading.
+    LateStepDown,
+}
+
+/// What is said about a flaw.
+struct Profile {
+    name: &'static str,
+    about: &'static str,
+    cite: &'static str,
+}
+
+impl Flaw {
+    /// Every flaw.
+    pub const ALL: [Flaw; 16] = [
+        Flaw::VoteNotPersisted,
+        Flaw::TermNotPersisted,
+        Flaw::DoubleVote,
+        Flaw::VoteIgnoresLog,
+        Flaw::LogNotPersisted,
+        Flaw::AckBeforePersist,
+        Flaw::NoLogMatchingCheck,
+        Flaw::NoTruncation,
+        Flaw::CommitBeyondMatch,
+        Flaw::CommitOldTerm,
+        Flaw::CommitRestoredWrongly,
+        Flaw::AcknowledgedBeforeCommit,
+        Flaw::StaleLocalReads,
+        Flaw::ReadsWithoutQuorum,
+        Flaw::ReadsBeforeFirstCommit,
+        Flaw::LateStepDown,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        self.profile().name
+    }
+
+    /// The protocol that can have it, by its name on the command line.
+    pub fn protocol(self) -> &'static str {
+        "raft"
+    }
+
+    /// What it does, in one line.
+    pub fn about(self) -> &'static str {
+        self.profile().about
+    }
+
+    /// Who made this mistake, or where it is said not to.
+    pub fn cite(self) -> &'static str {
+        self.profile().cite
+    }
+
+    fn profile(self) -> Profile {
+        let (name, about, cite) = match self {
+            Flaw::VoteNotPersisted => (
+                "vote-not-persisted",
+                "a node votes and does not write it down, so it may vote twice around a restart",
+                "Raft, figure 2: currentTerm and votedFor are updated on stable storage before responding",
+            ),
+            Flaw::TermNotPersisted => (
+                "term-not-persisted",
+                "a node never writes its term down, so a restarted cluster uses old terms again",
+                "Raft, figure 2: currentTerm is updated on stable storage before responding",
+            ),
+            Flaw::DoubleVote => (
+                "double-vote",
+                "a node votes for everyone who asks, also twice in one term",
+                "Raft §5.2: each server votes for at most one candidate in a given term",
+            ),
+            Flaw::VoteIgnoresLog => (
+                "vote-ignores-log",
+                "a node votes for candidates whose log lacks entries that it has",
+                "Raft §5.4.1: the voter denies its vote if its own log is more up-to-date",
+            ),
+            Flaw::LogNotPersisted => (
+                "log-not-persisted",
+                "a follower acknowledges entries and never writes them down",
+                "Raft, figure 2: log[] is updated on stable storage before responding",
+            ),
+            Flaw::AckBeforePersist => (
+                "ack-before-persist",
+                "a follower acknowledges entries before they are durable",
+                "Raft, figure 2: log[] is updated on stable storage before responding",
+            ),
+            Flaw::NoLogMatchingCheck => (
+                "no-log-matching-check",
+                "a follower appends entries whatever the term of the entry before them",
+                "Raft §5.3: the follower refuses new entries if it does not find the one before them",
+            ),
+            Flaw::NoTruncation => (
+                "no-truncation",
+                "a follower keeps its own entries where they contradict the leader's",
+                "Raft §5.3 and figure 7: conflicting entries are overwritten with the leader's",
+            ),
+            Flaw::CommitBeyondMatch => (
+                "commit-beyond-match",
+                "a follower believes the leader's commit index for entries that were never compared",
+                "Raft, figure 2: commitIndex = min(leaderCommit, index of last new entry)",
+            ),
+            Flaw::CommitOldTerm => (
+                "commit-old-term",
+                "a leader commits entries of earlier terms by counting replicas, and begins its term without an entry",
+                "Raft §5.4.2 and figure 8",
+            ),
+            Flaw::CommitRestoredWrongly => (
+                "commit-restored-wrongly",
+                "a node that boots takes its whole log for committed and applies it",
+                "Raft, figure 2: commitIndex is volatile and begins at 0",
+            ),
+            Flaw::AcknowledgedBeforeCommit => (
+                "acknowledged-before-commit",
+                "a leader answers a write as soon as it has appended it itself",
+                "MongoDB with write concern 1; Raft §5.3: the result is returned once the entry is applied",
+            ),
+            Flaw::StaleLocalReads => (
+                "stale-local-reads",
+                "every node answers reads from its own store",
+                "ZooKeeper by design, etcd before 2.0 by default; Raft §8: reads must not return stale data",
+            ),
+            Flaw::ReadsWithoutQuorum => (
+                "reads-without-quorum",
+                "a leader answers reads without asking whether it still leads, and never checks its quorum",
+                "Jepsen: etcd and Consul (2014); Raft §8: heartbeats with a majority come before the answer",
+            ),
+            Flaw::ReadsBeforeFirstCommit => (
+                "reads-before-first-commit",
+                "a new leader answers reads before it has committed an entry of its own term",
+                "Raft §8: a leader must have the latest information on which entries are committed",
+            ),
+            Flaw::LateStepDown => (
+                "late-step-down",
+                "a leader that meets a higher term takes the term over and goes on leading",
+                "Raft §5.1: if a leader discovers that its term is out of date, it reverts to follower",
+            ),
+        };
+        Profile { name, about, cite }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Flaw {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Flaw, String> {
+        Flaw::ALL.into_iter().find(|flaw| flaw.name() == text).ok_or_else(|| {
+            let names = Flaw::ALL.map(Flaw::name).join(", ");
+            format!("{text:?} is not a flaw; the flaws are {names}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flaw_is_listed_once_and_found_by_its_name() {
+        for (place, flaw) in Flaw::ALL.into_iter().enumerate() {
+            assert_eq!(flaw as usize, place, "{flaw} is listed out of order, so another may be missing");
+            assert_eq!(flaw.name().parse(), Ok(flaw));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_the_known_ones() {
+        let error = "vote-twice".parse::<Flaw>().unwrap_err();
+        assert!(error.contains("\"vote-twice\"") && error.contains("double-vote"), "{error}");
+    }
 }

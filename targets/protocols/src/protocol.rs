@@ -75,7 +75,9 @@ pub enum Input<M> {
 pub enum Effect<M, R> {
     /// Make this durable.
     Persist(R),
-    /// Send this to a peer, if it can be reached.
+    /// Send this to a peer, if it can be reached. A message to the node itself comes back to it as an
+    /// [`Input::Message`] from itself, as soon as its turn in this list has come and always: no network takes
+    /// part. Behind a [`Effect::Persist`], it is how a core learns that the record is durable.
     Send {
         /// To whom.
         to: NodeId,

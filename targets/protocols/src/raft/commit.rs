@@ -1,0 +1,46 @@
+//! When an entry is committed, and what happens then (§5.3, §5.4.2).
+
+use super::part::Part;
+use super::{Output, Raft};
+use crate::{Effect, Flaw};
+use history::Outcome;
+
+impl Raft {
+    /// The leader commits what a majority holds durably, if it is of its own term; all before it is then
+    /// committed as well (§5.4.2).
+    pub(super) fn advance_commit(&mut self, out: &mut Output) {
+        let Part::Leader(leader) = &self.part else { return };
+        let agreed = leader.agreed();
+        // FLAW commit-old-term: the term does not matter.
+        if self.log.term_at(agreed) == Some(self.term) || self.has(Flaw::CommitOldTerm) {
+            self.commit_up_to(agreed, out);
+        }
+    }
+
+    /// The log is committed up to `index`: applies it, and answers the clients who waited for it.
+    pub(super) fn commit_up_to(&mut self, index: u64, out: &mut Output) {
+        if index <= self.commit {
+            return;
+        }
+        self.commit = index;
+        while self.applied < self.commit {
+            let Some(entry) = self.log.get(self.applied + 1) else { break };
+            self.applied += 1;
+            let outcome = entry.call.as_ref().map(|call| self.store.apply(call));
+            if let Some(outcome) = outcome {
+                self.answer(outcome, out);
+            }
+        }
+        self.serve_reads(out);
+    }
+
+    /// Answers whoever asked for the entry applied last.
+    fn answer(&mut self, outcome: Outcome, out: &mut Output) {
+        let Part::Leader(leader) = &mut self.part else { return };
+        if leader.pending.front().is_some_and(|&(index, _)| index == self.applied)
+            && let Some((_, id)) = leader.pending.pop_front()
+        {
+            out.push(Effect::Reply { id, outcome });
+        }
+    }
+}

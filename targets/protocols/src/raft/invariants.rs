@@ -1,0 +1,222 @@
+//! Raft's five safety properties (figure 3), watched over a whole cluster while it runs.
+//!
+//! The watch sees a node's memory, which may be ahead of its disk, and what is only in memory may be lost
+//! without a fault of the protocol. That makes no false alarm, because nothing is concluded from it too early:
+//! a node's own vote and a leader's own entries count only once they are durable (see the module's essay), so
+//! a leader seen here was elected by durable votes, and an entry seen committed is durable on a majority. An
+//! entry that a leader made and lost in a crash cannot come again in another guise, since the leader's vote for
+//! itself outlives the crash and it never leads that term again.
+//!
+//! Logs are compared by a running hash: equal hashes at an index mean equal logs up to there. A step costs
+//! as much as what it changed.
+
+use super::log::{Entry, Place};
+use super::part::Part;
+use super::{Log, Raft};
+use crate::Watch;
+use history::{NodeId, Violation};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What has been seen of a cluster since it began.
+#[derive(Debug, Default)]
+pub struct Invariants {
+    nodes: BTreeMap<NodeId, Seen>,
+    /// Who led each term.
+    leaders: BTreeMap<u64, Life>,
+    /// The log up to each place, and who was first seen with it.
+    logs: BTreeMap<Place, (Digest, NodeId)>,
+    /// By index, from 1.
+    committed: Vec<Committed>,
+}
+
+/// A hash of a log from its beginning up to some entry.
+type Digest = u64;
+
+/// One life of a node, from boot to death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Life {
+    node: NodeId,
+    number: u64,
+}
+
+/// An entry that some node took for committed.
+#[derive(Debug)]
+struct Committed {
+    log: Digest,
+    /// The term of the node that said so, and who it was.
+    term: u64,
+    by: NodeId,
+}
+
+/// One node as it was seen last.
+#[derive(Debug, Default)]
+struct Seen {
+    lives: u64,
+    term: u64,
+    leads: bool,
+    applied: u64,
+    cuts: u64,
+    /// The log up to each index, from 1.
+    log: Vec<Digest>,
+}
+
+/// What a check says.
+type Checked = Result<(), Box<Violation>>;
+
+impl Watch<Raft> for Invariants {
+    fn observe(&mut self, node: NodeId, state: Option<&Raft>) -> Checked {
+        // What is left in its place leads nothing, so it is no one's witness meanwhile.
+        let mut seen = std::mem::take(self.nodes.entry(node).or_default());
+        let checked = match state {
+            Some(raft) => self.step(node, &mut seen, raft),
+            None => {
+                seen = Seen { lives: seen.lives + 1, ..Seen::default() };
+                Ok(())
+            }
+        };
+        self.nodes.insert(node, seen);
+        checked
+    }
+}
+
+impl Invariants {
+    fn step(&mut self, node: NodeId, seen: &mut Seen, raft: &Raft) -> Checked {
+        let leads = matches!(raft.part, Part::Leader(_));
+        if leads && seen.leads && seen.term == raft.term {
+            leader_append_only(node, seen, raft)?;
+        }
+        let known = seen.forget_cut(&raft.log);
+        for index in known + 1..=raft.log.last_index() {
+            let Some(entry) = raft.log.get(index) else { break };
+            let log = digest(seen.log.last().copied(), entry);
+            seen.log.push(log);
+            self.log_matching(node, Place { term: entry.term, index }, log)?;
+        }
+        let elected = leads && !(seen.leads && seen.term == raft.term);
+        (seen.leads, seen.term) = (leads, raft.term);
+        if elected {
+            self.election_safety(Life { node, number: seen.lives }, raft.term)?;
+            self.leader_completeness_of_new_leader(node, seen)?;
+        }
+        while seen.applied < raft.applied {
+            seen.applied += 1;
+            self.state_machine_safety(node, seen)?;
+        }
+        Ok(())
+    }
+
+    /// Election Safety: at most one leader can be elected in a given term (§5.2).
+    fn election_safety(&mut self, life: Life, term: u64) -> Checked {
+        let before = *self.leaders.entry(term).or_insert(life);
+        if before == life {
+            return Ok(());
+        }
+        let story = if before.node == life.node {
+            format!("{} leads term {term} again after a restart, so votes were given twice", life.node)
+        } else {
+            format!("{} and {} both lead term {term}", before.node, life.node)
+        };
+        violated("election safety", "Raft §5.2", story)
+    }
+
+    /// Log Matching: if two logs contain an entry with the same index and term, then the logs are identical in
+    /// all entries up through the given index (§5.3).
+    fn log_matching(&mut self, node: NodeId, place: Place, log: Digest) -> Checked {
+        let &mut (first, witness) = self.logs.entry(place).or_insert((log, node));
+        if first == log {
+            return Ok(());
+        }
+        let Place { term, index } = place;
+        let story = format!(
+            "{node} has an entry of term {term} at index {index}, and so had {witness}, but their logs differ up to there"
+        );
+        violated("log matching", "Raft §5.3", story)
+    }
+
+    /// Leader Completeness: if a log entry is committed in a given term, then that entry will be present in the
+    /// logs of the leaders of all higher-numbered terms (§5.4). Here: a leader is elected after the commit.
+    fn leader_completeness_of_new_leader(&self, node: NodeId, seen: &Seen) -> Checked {
+        let Some(last) = self.committed.iter().rposition(|entry| entry.term < seen.term) else {
+            return Ok(());
+        };
+        leader_completeness(node, seen, last, &self.committed[last])
+    }
+
+    /// State Machine Safety: if a server has applied a log entry at a given index to its state machine, no other
+    /// server will ever apply a different log entry for the same index (§5.4.3).
+    fn state_machine_safety(&mut self, node: NodeId, seen: &Seen) -> Checked {
+        let offset = seen.applied as usize - 1;
+        let Some(&log) = seen.log.get(offset) else { return Ok(()) };
+        match self.committed.get(offset) {
+            Some(first) if first.log == log => Ok(()),
+            Some(first) => {
+                let story = format!(
+                    "{node} applied another entry at index {} than {} did, or other entries before it",
+                    seen.applied, first.by
+                );
+                violated("state machine safety", "Raft §5.4.3", story)
+            }
+            None => {
+                let committed = Committed { log, term: seen.term, by: node };
+                let later = |other: &Seen| other.leads && other.term > seen.term;
+                for (&leader, seen) in self.nodes.iter().filter(|(_, other)| later(other)) {
+                    leader_completeness(leader, seen, offset, &committed)?;
+                }
+                self.committed.push(committed);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Leader Append-Only: a leader never overwrites or deletes entries in its log; it only appends new entries
+/// (§5.3).
+fn leader_append_only(node: NodeId, seen: &Seen, raft: &Raft) -> Checked {
+    let (cuts, at) = raft.log.cuts();
+    if cuts == seen.cuts && raft.log.last_index() >= seen.log.len() as u64 {
+        return Ok(());
+    }
+    let story = format!("{node} leads term {} and cut its log at index {at}", raft.term);
+    violated("leader append-only", "Raft §5.3", story)
+}
+
+/// Leader Completeness (§5.4): a leader of a later term has the committed entry, and all before it.
+fn leader_completeness(node: NodeId, seen: &Seen, offset: usize, committed: &Committed) -> Checked {
+    if seen.log.get(offset) == Some(&committed.log) {
+        return Ok(());
+    }
+    let Committed { term, by, .. } = committed;
+    let story = format!(
+        "{node} leads term {} without all entries up to index {}, which {by} knew to be committed in term {term}",
+        seen.term,
+        offset + 1
+    );
+    violated("leader completeness", "Raft §5.4", story)
+}
+
+fn violated(property: &str, source: &str, story: String) -> Checked {
+    Err(Box::new(Violation { property: property.to_owned(), source: source.to_owned(), story }))
+}
+
+/// The digest of a log that ends with `entry`, after one with the digest `before`.
+fn digest(before: Option<Digest>, entry: &Entry) -> Digest {
+    let mut hasher = DefaultHasher::new();
+    (before, entry).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Seen {
+    /// Forgets what the log no longer holds, and says how many entries are known.
+    fn forget_cut(&mut self, log: &Log) -> u64 {
+        let (cuts, at) = log.cuts();
+        if cuts != self.cuts {
+            // One step cuts at most once; after more, nothing is taken for known.
+            let kept = if cuts == self.cuts + 1 { at - 1 } else { 0 };
+            self.log.truncate(kept as usize);
+            self.cuts = cuts;
+        }
+        self.log.truncate(log.last_index() as usize);
+        self.log.len() as u64
+    }
+}

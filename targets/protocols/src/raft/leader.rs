@@ -1,0 +1,107 @@
+//! What a leader keeps in memory: its followers, its clients' requests and their reads.
+
+use super::log::Log;
+use super::message::Message;
+use super::progress::{Bulletin, Progress};
+use super::read::Reads;
+use crate::{Effect, RequestId};
+use history::{NodeId, Time};
+use std::collections::VecDeque;
+
+/// The state of one leader, from election to deposition.
+#[derive(Debug)]
+pub(super) struct Leader {
+    pub(super) followers: Vec<Progress>,
+    /// The leader's own log is known to be durable up to here.
+    pub(super) persisted: u64,
+    /// Up to where the message to itself asks, that is under way.
+    pub(super) persisting: u64,
+    /// The index of the first entry of its term.
+    pub(super) first: u64,
+    /// The requests whose entries are not applied yet, by index.
+    pub(super) pending: VecDeque<(u64, RequestId)>,
+    pub(super) reads: Reads,
+    /// When the next heartbeat is due.
+    pub(super) beat: Time,
+    /// Whether somebody was asked to take over, since the last heartbeat.
+    pub(super) handed: bool,
+}
+
+impl Leader {
+    /// A leader whose log ended at `last` when it was elected.
+    pub(super) fn new(peers: &[NodeId], last: u64, now: Time, beat: Time) -> Leader {
+        Leader {
+            followers: peers.iter().map(|&node| Progress::new(node, last, now)).collect(),
+            persisted: 0,
+            persisting: 0,
+            first: last + 1,
+            pending: VecDeque::new(),
+            // Its first entry goes to everyone: that is its first heartbeat round.
+            reads: Reads { round: 1, ..Reads::default() },
+            beat,
+            handed: false,
+        }
+    }
+
+    /// The follower `node`.
+    pub(super) fn follower(&mut self, node: NodeId) -> Option<&mut Progress> {
+        self.followers.iter_mut().find(|follower| follower.node == node)
+    }
+
+    /// Sends every follower what it may be sent.
+    pub(super) fn feed<R>(&mut self, log: &Log, bulletin: Bulletin, out: &mut Vec<Effect<Message, R>>) {
+        for follower in &mut self.followers {
+            while let Some(message) = follower.feed(log, bulletin) {
+                out.push(Effect::Send { to: follower.node, message });
+            }
+        }
+    }
+
+    /// The largest index that a majority holds durably.
+    pub(super) fn agreed(&self) -> u64 {
+        self.majority(self.persisted, |follower| follower.matched)
+    }
+
+    /// The latest heartbeat round that a majority has answered; the leader answers itself at once.
+    pub(super) fn confirmed(&self) -> u64 {
+        self.majority(self.reads.round, |follower| follower.round)
+    }
+
+    /// Whether a majority, with the leader, has answered since `since`.
+    pub(super) fn has_quorum(&self, since: Time) -> bool {
+        self.majority(Time::NEVER.0, |follower| follower.heard.0) >= since.0
+    }
+
+    /// The largest number that a majority of the cluster reaches. Quadratic in the number of nodes, which is
+    /// small, and needs no memory.
+    fn majority(&self, own: u64, of: impl Fn(&Progress) -> u64) -> u64 {
+        let quorum = (self.followers.len() + 1) / 2 + 1;
+        let numbers = || self.followers.iter().map(&of).chain([own]);
+        let reached = |number: u64| numbers().filter(|&other| other >= number).count() >= quorum;
+        numbers().filter(|&number| reached(number)).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leader(matched: &[u64], persisted: u64) -> Leader {
+        let peers: Vec<NodeId> = (2..).map(NodeId).take(matched.len()).collect();
+        let mut leader = Leader::new(&peers, 0, Time::ZERO, Time::ZERO);
+        leader.followers.iter_mut().zip(matched).for_each(|(follower, &index)| follower.matched = index);
+        leader.persisted = persisted;
+        leader
+    }
+
+    #[test]
+    fn a_majority_agrees_on_the_median() {
+        assert_eq!(leader(&[], 7).agreed(), 7);
+        assert_eq!(leader(&[5, 0], 7).agreed(), 5);
+        assert_eq!(leader(&[5, 6], 0).agreed(), 5);
+        assert_eq!(leader(&[9, 8, 1, 0], 7).agreed(), 7);
+        // Four nodes need three.
+        assert_eq!(leader(&[9, 8, 1], 7).agreed(), 7);
+        assert_eq!(leader(&[9, 2, 1], 7).agreed(), 2);
+    }
+}

@@ -1,0 +1,142 @@
+//! What a leader knows of one follower's log.
+
+use super::log::Log;
+use super::message::Message;
+use crate::raft::log::Place;
+use history::{NodeId, Time};
+use std::collections::VecDeque;
+
+/// One follower, as its leader sees it.
+///
+/// A follower is probed until it is known where its log agrees: one append at a time. Then entries are sent
+/// as they come, without waiting for answers (thesis 10.2.1), up to a window of appends in flight; what comes
+/// faster gathers and goes out as one larger append. A rejection means that something was lost: back to
+/// probing, from the last place known to agree.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) node: NodeId,
+    /// The log agrees up to here, and is durable there.
+    pub(super) matched: u64,
+    /// The next entry to send.
+    pub(super) next: u64,
+    pub(super) pace: Pace,
+    /// The last index of each append in flight.
+    flights: VecDeque<u64>,
+    /// The latest heartbeat round that it has answered.
+    pub(super) round: u64,
+    /// When it last answered.
+    pub(super) heard: Time,
+}
+
+/// How a follower is sent entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// One append, then wait. `asked` is whether one is under way.
+    Probe { asked: bool },
+    /// As they come.
+    Replicate,
+}
+
+/// What every append says, whomever it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bulletin {
+    pub(super) term: u64,
+    pub(super) commit: u64,
+    pub(super) round: u64,
+}
+
+impl Progress {
+    /// At most so many appends in flight to one follower.
+    const WINDOW: usize = 8;
+    /// At most so many entries in one append. An entry takes at most about 50 bytes, so this limits bytes too.
+    const BATCH: usize = 256;
+
+    /// A follower of whom nothing is known, under a leader whose log ends at `last`.
+    pub(super) fn new(node: NodeId, last: u64, now: Time) -> Progress {
+        Progress {
+            node,
+            matched: 0,
+            next: last + 1,
+            pace: Pace::Probe { asked: false },
+            flights: VecDeque::new(),
+            round: 0,
+            heard: now,
+        }
+    }
+
+    /// The next append with entries, if there is something to send and it may go now.
+    pub(super) fn feed(&mut self, log: &Log, bulletin: Bulletin) -> Option<Message> {
+        let open = match self.pace {
+            Pace::Probe { asked } => !asked,
+            Pace::Replicate => self.flights.len() < Self::WINDOW,
+        };
+        if !open || self.next > log.last_index() {
+            return None;
+        }
+        let previous = log.place(self.next - 1);
+        let entries = log.slice(self.next, Self::BATCH).to_vec();
+        match &mut self.pace {
+            Pace::Probe { asked } => *asked = true,
+            Pace::Replicate => {
+                self.next += entries.len() as u64;
+                self.flights.push_back(self.next - 1);
+            }
+        }
+        let Bulletin { term, commit, round } = bulletin;
+        Some(Message::Append { term, previous, entries, commit, round })
+    }
+
+    /// A heartbeat. It checks the place before the next entry, so that a lost append is noticed, and a
+    /// follower that is being probed is probed.
+    pub(super) fn heartbeat(&mut self, log: &Log, bulletin: Bulletin) -> Message {
+        if let Pace::Probe { asked } = &mut self.pace {
+            *asked = true;
+        }
+        let Bulletin { term, commit, round } = bulletin;
+        Message::Append { term, previous: log.place(self.next - 1), entries: Vec::new(), commit, round }
+    }
+
+    /// It answered an append of `round` at `now`.
+    pub(super) fn hear(&mut self, round: u64, now: Time) {
+        self.round = self.round.max(round);
+        self.heard = self.heard.max(now);
+    }
+
+    /// Its log agrees up to `matched`. Says whether that is news.
+    pub(super) fn accept(&mut self, matched: u64) -> bool {
+        let news = matched > self.matched;
+        self.matched = self.matched.max(matched);
+        while self.flights.front().is_some_and(|&last| last <= self.matched) {
+            self.flights.pop_front();
+        }
+        if self.pace == Pace::Replicate {
+            self.next = self.next.max(self.matched + 1);
+        } else {
+            self.pace = Pace::Replicate;
+            self.next = self.matched + 1;
+        }
+        news
+    }
+
+    /// It does not hold the entry before the next: looks for a place where it agrees, a whole term at a step
+    /// (§5.3, the last paragraphs). A rejection that answers an older question changes nothing.
+    pub(super) fn reject(&mut self, rejected: u64, conflict: Place, log: &Log) {
+        match self.pace {
+            Pace::Replicate if rejected > self.matched => {
+                self.flights.clear();
+                self.next = self.matched + 1;
+                self.pace = Pace::Probe { asked: false };
+            }
+            Pace::Probe { .. } if rejected + 1 == self.next => {
+                // If the leader has entries of the conflicting term, its last one may be shared; else none
+                // of that term are.
+                let past = log.first_since(conflict.term + 1);
+                let shares = conflict.term > 0 && log.term_at(past - 1) == Some(conflict.term);
+                let next = if shares { past } else { conflict.index };
+                self.next = next.min(rejected).max(self.matched + 1);
+                self.pace = Pace::Probe { asked: false };
+            }
+            Pace::Replicate | Pace::Probe { .. } => {}
+        }
+    }
+}
