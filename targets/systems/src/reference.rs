@@ -1,0 +1,199 @@
+//! The reference node: `tribunal node …`, one process per member.
+
+use crate::frames;
+use cluster::{Addresses, Answer, Client, Connecting, Framing, Launch, Seat, Standing, System};
+use history::{Call, CallKind, Doubt, Outcome};
+use protocols::rpc::{self, Doors, Report, Request, Response};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// The reference node with one protocol.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    program: PathBuf,
+    protocol: String,
+    flaw: Option<String>,
+}
+
+impl Reference {
+    /// The executable `program`, whose `node` command is the reference node, running `protocol`, with a bug if
+    /// one is named.
+    pub fn new(program: PathBuf, protocol: String, flaw: Option<String>) -> Reference {
+        Reference { program, protocol, flaw }
+    }
+}
+
+impl System for Reference {
+    fn name(&self) -> String {
+        self.protocol.clone()
+    }
+
+    fn serves(&self) -> Vec<CallKind> {
+        vec![CallKind::Read, CallKind::Write, CallKind::Cas]
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::LengthPrefixed
+    }
+
+    fn launch(&self, seat: &Seat) -> Launch {
+        let mut args = vec!["node".to_owned()];
+        let mut give = |name: &str, value: String| args.extend([format!("--{name}"), value]);
+        give("id", seat.node.to_string());
+        give("protocol", self.protocol.clone());
+        give("data", seat.data.display().to_string());
+        give("ready", seat.ready.display().to_string());
+        give("seed", seat.seed.to_string());
+        give("parent", std::process::id().to_string());
+        seat.peers.iter().for_each(|(node, address)| give("peer", format!("{node}={address}")));
+        if let Some(flaw) = &self.flaw {
+            give("flaw", flaw.clone());
+        }
+        Launch { program: self.program.clone(), args, env: Vec::new() }
+    }
+
+    fn addresses(&self, seat: &Seat) -> io::Result<Option<Addresses>> {
+        let text = match std::fs::read_to_string(&seat.ready) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Doors { peers, clients, control } = text.parse().map_err(io::Error::other)?;
+        Ok(Some(Addresses { peers, clients, control }))
+    }
+
+    fn connect(&self, address: SocketAddr) -> Connecting {
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(Connection { stream: BufReader::new(stream), asked: 0 }) as Box<dyn Client>)
+        })
+    }
+
+    fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>> {
+        Box::pin(async move {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            let report: Report = frames::read(&mut stream).await.ok()?;
+            Some(Standing { primary: report.leads, term: report.term })
+        })
+    }
+}
+
+/// A client's connection.
+struct Connection {
+    stream: BufReader<TcpStream>,
+    asked: u64,
+}
+
+impl Client for Connection {
+    fn call(&mut self, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        self.asked += 1;
+        let request = rpc::frame(&Request { id: self.asked, call: call.clone() });
+        Box::pin(async move {
+            let answer = match request {
+                Ok(request) => self.exchange(&request).await,
+                Err(length) => Err(io::Error::other(format!("a request of {length} bytes"))),
+            };
+            // Once anything may have left, no error proves that nothing happened.
+            answer.unwrap_or_else(|error| Outcome::Unknown(doubt(&error)))
+        })
+    }
+}
+
+impl Connection {
+    async fn exchange(&mut self, request: &[u8]) -> io::Result<Outcome> {
+        self.stream.write_all(request).await?;
+        let Response { id, outcome } = frames::read(&mut self.stream).await?;
+        let expected = self.asked;
+        let ours = id == expected;
+        ours.then_some(outcome).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("answer {id} to request {expected}"))
+        })
+    }
+}
+
+fn doubt(error: &io::Error) -> Doubt {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::Other => Doubt::Other(error.to_string()),
+        _ => Doubt::Disconnected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use history::{Key, NodeId, Reply, Value};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    fn reference() -> Reference {
+        Reference::new("tribunal".into(), "raft".to_owned(), Some("double-vote".to_owned()))
+    }
+
+    /// A server that reads one request and says `answer`, then hangs up.
+    async fn server(answer: Vec<u8>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _request: Request = frames::read(&mut stream).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let _rest = stream.read(&mut [0]).await;
+        });
+        address
+    }
+
+    async fn ask(answer: Vec<u8>) -> Outcome {
+        let mut client = reference().connect(server(answer).await).await.unwrap();
+        client.call(&Call::Read { key: Key(1) }).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_an_outcome_and_everything_else_is_doubt() {
+        let outcome = Outcome::Ok(Reply::Read(Some(Value(4))));
+        let answer = |id| rpc::frame(&Response { id, outcome: outcome.clone() }).unwrap();
+        assert_eq!(ask(answer(1)).await, outcome);
+        assert_eq!(ask(vec![]).await, Outcome::Unknown(Doubt::Disconnected));
+        assert_eq!(ask(answer(1)[..5].to_vec()).await, Outcome::Unknown(Doubt::Disconnected));
+        assert!(matches!(ask(answer(9)).await, Outcome::Unknown(Doubt::Other(_))));
+        assert!(matches!(ask(vec![0, 0, 0, 1, 99]).await, Outcome::Unknown(Doubt::Other(_))));
+    }
+
+    #[test]
+    fn a_seat_becomes_a_command_line() {
+        let seat = Seat {
+            node: NodeId(1),
+            peers: vec![(NodeId(2), "127.0.0.1:9".parse().unwrap())],
+            data: "d".into(),
+            ready: "r".into(),
+            seed: 7,
+        };
+        let line = reference().launch(&seat).args.join(" ");
+        let parent = std::process::id();
+        assert_eq!(
+            line,
+            format!(
+                "node --id n1 --protocol raft --data d --ready r --seed 7 --parent {parent} \
+                 --peer n2=127.0.0.1:9 --flaw double-vote"
+            )
+        );
+    }
+
+    #[test]
+    fn a_node_is_ready_when_its_file_says_where_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let ready = directory.path().join("ready");
+        let seat = Seat { node: NodeId(1), peers: vec![], data: "d".into(), ready: ready.clone(), seed: 7 };
+        assert_eq!(reference().addresses(&seat).unwrap(), None);
+        std::fs::write(&ready, "peers 127.0.0.1:1\nclients 127.0.0.1:2\ncontrol 127.0.0.1:3\n").unwrap();
+        assert_eq!(reference().addresses(&seat).unwrap().unwrap().clients.port(), 2);
+        std::fs::write(&ready, "nonsense").unwrap();
+        assert!(reference().addresses(&seat).unwrap_err().to_string().contains("no line"));
+    }
+}
