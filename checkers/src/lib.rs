@@ -5,8 +5,13 @@
 
 mod budget;
 mod checker;
+mod linearizable;
+mod model;
+pub mod models;
 mod verdict;
 
 pub use budget::Budget;
 pub use checker::{Checker, judge};
+pub use linearizable::Linearizable;
+pub use model::Model;
 pub use verdict::{Anomaly, Report, Verdict};

@@ -1,0 +1,361 @@
+//! The exact search, for any model: Wing and Gong's algorithm (*Testing and Verifying Concurrent Objects*,
+//! JPDC 17, 1993) with Lowe's memory (*Testing for linearizability*, CCPE 29, 2017).
+//!
+//! The search walks along the events of the history. It stands before the return of an operation that has not
+//! taken effect yet, and tries the operations that are open there, one after the other; when that operation has
+//! taken effect, it walks on. A **configuration** is where it stands, which of the open operations have taken
+//! effect, how many unknown ones of each kind have, and the state. All who stand in the same configuration have
+//! the same future, so none is entered twice.
+//!
+//! What keeps it small, none of which can change the answer (`CHECKERS.md` §B.1, B.2, B.5):
+//! * an open operation that only observes takes effect as soon as it can, and nothing else is tried;
+//! * of open operations with equal actions, the one that returns first goes first;
+//! * unknown operations with equal actions are counted, not told apart;
+//! * an unknown operation takes effect only when something that can see its effect comes right after it.
+
+use super::meter::{Meter, Stop};
+use super::prepare::{Item, NEVER};
+use super::seen::Seen;
+use crate::Model;
+use rustc_hash::FxHashMap;
+
+/// What a search found out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The items taking effect in this order explain everything; unknown ones that are missing did not happen.
+    Order(Vec<u32>),
+    /// There is no order. What happened up to, but without, the return at `stuck` still has one.
+    None {
+        /// The index of the return.
+        stuck: u32,
+    },
+    /// The budget was spent.
+    Gone {
+        /// Up to which event all was explained.
+        reached: u32,
+        /// How many configurations were entered.
+        configurations: usize,
+        /// What there was too little of.
+        stop: Stop,
+    },
+}
+
+/// Searches for an order in which `items`, sorted by invocation, explain everything.
+pub(crate) fn search<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Meter) -> Answer {
+    let plan = Plan::of(items);
+    let mut search = Search::new(model, items, &plan, meter);
+    match search.run() {
+        Ok(true) => Answer::Order(search.order()),
+        Ok(false) => Answer::None { stuck: plan.position(items, search.furthest) },
+        Err(stop) => Answer::Gone {
+            reached: plan.position(items, search.furthest),
+            configurations: search.seen.len(),
+            stop,
+        },
+    }
+}
+
+/// What is fixed before the search.
+struct Plan {
+    /// The events in order: item × 2 for an invocation, + 1 for a return.
+    events: Vec<u32>,
+    /// By item: the slot of one that returns, the class of one that does not.
+    lanes: Vec<u32>,
+    /// How many slots there are: as many as calls were ever open at once.
+    slots: usize,
+    /// The items of each class of equal unknown actions, by invocation.
+    classes: Vec<Vec<u32>>,
+}
+
+impl Plan {
+    fn of<A: Copy + Eq + std::hash::Hash>(items: &[Item<A>]) -> Plan {
+        let mut events = Vec::with_capacity(2 * items.len());
+        for (number, item) in (0u64..).zip(items) {
+            events.push((u64::from(item.invoked) << 32) | (2 * number));
+            events.extend((item.returned != NEVER).then_some((u64::from(item.returned) << 32) | (2 * number + 1)));
+        }
+        events.sort_unstable();
+        let events: Vec<u32> = events.into_iter().map(|event| event as u32).collect();
+        let mut plan = Plan { events, lanes: vec![0; items.len()], slots: 0, classes: Vec::new() };
+        let (mut free, mut known) = (Vec::new(), FxHashMap::default());
+        for event in &plan.events {
+            let (number, item) = (event / 2, &items[*event as usize / 2]);
+            let lane = &mut plan.lanes[number as usize];
+            if event % 2 == 1 {
+                free.push(*lane);
+            } else if item.returned == NEVER {
+                *lane = *known.entry(item.action).or_insert(plan.classes.len() as u32);
+                if *lane as usize == plan.classes.len() {
+                    plan.classes.push(Vec::new());
+                }
+                plan.classes[*lane as usize].push(number);
+            } else {
+                *lane = free.pop().unwrap_or(plan.slots as u32);
+                plan.slots = plan.slots.max(*lane as usize + 1);
+            }
+        }
+        plan
+    }
+
+    /// The index in the history of the event at `cursor`.
+    fn position<A>(&self, items: &[Item<A>], cursor: usize) -> u32 {
+        let Some(event) = self.events.get(cursor) else { return NEVER };
+        let item = &items[*event as usize / 2];
+        if event % 2 == 1 { item.returned } else { item.invoked }
+    }
+}
+
+/// One thing that could take effect next.
+#[derive(Clone, Copy)]
+struct Choice {
+    /// The item; of a class of unknown ones, the next.
+    item: u32,
+    /// The state afterwards.
+    after: u32,
+    /// Whether there was nothing else to try, so that the configuration need not be remembered.
+    only: bool,
+}
+
+/// A choice made, with what is needed to unmake it.
+struct Step {
+    item: u32,
+    state: u32,
+    cursor: usize,
+    /// Where the choices of the configuration that it led to begin.
+    choices: usize,
+    /// Which of them is next.
+    next: usize,
+}
+
+struct Search<'a, M: Model> {
+    model: &'a M,
+    items: &'a [Item<M::Action>],
+    plan: &'a Plan,
+    meter: &'a Meter,
+    /// The configuration: the next event, the open calls by slot, which of them took effect, how many of each
+    /// class were invoked and took effect, and the state.
+    cursor: usize,
+    open: Vec<Option<u32>>,
+    taken: Vec<u64>,
+    invoked: Vec<u32>,
+    used: Vec<u32>,
+    state: u32,
+    /// States by number.
+    states: Vec<M::State>,
+    numbers: FxHashMap<M::State, u32>,
+    steps: Vec<Step>,
+    choices: Vec<Choice>,
+    seen: Seen<'a>,
+    key: Vec<u64>,
+    scratch: Vec<(u32, M::State)>,
+    furthest: usize,
+}
+
+/// How many steps pass between two looks at the clock.
+const BREATH: u32 = 1 << 12;
+
+impl<'a, M: Model> Search<'a, M> {
+    fn new(model: &'a M, items: &'a [Item<M::Action>], plan: &'a Plan, meter: &'a Meter) -> Search<'a, M> {
+        let (words, classes) = (plan.slots.div_ceil(64), plan.classes.len());
+        let initial = model.initial();
+        Search {
+            model,
+            items,
+            plan,
+            meter,
+            cursor: 0,
+            open: vec![None; plan.slots],
+            taken: vec![0; words],
+            invoked: vec![0; classes],
+            used: vec![0; classes],
+            state: 0,
+            states: vec![initial],
+            numbers: FxHashMap::from_iter([(initial, 0)]),
+            steps: Vec::new(),
+            choices: Vec::new(),
+            seen: Seen::new(1 + words + classes.div_ceil(2), meter),
+            key: Vec::new(),
+            scratch: Vec::new(),
+            furthest: 0,
+        }
+    }
+
+    /// Whether there is an order; the steps are that order then.
+    fn run(&mut self) -> Result<bool, Stop> {
+        let mut breath = 0;
+        self.walk();
+        let root = Step { item: 0, state: 0, cursor: 0, choices: 0, next: 0 };
+        self.steps.push(root);
+        self.offer();
+        while self.cursor < self.plan.events.len() {
+            breath += 1;
+            if breath % BREATH == 0 {
+                self.meter.time()?;
+            }
+            let Some(step) = self.steps.last_mut() else { return Ok(false) };
+            let Some(choice) = self.choices.get(step.next).copied() else {
+                self.undo();
+                continue;
+            };
+            step.next += 1;
+            self.make(choice);
+            if choice.only || self.is_new()? {
+                self.offer();
+            } else {
+                self.undo();
+            }
+        }
+        Ok(true)
+    }
+
+    fn order(&self) -> Vec<u32> {
+        self.steps.iter().skip(1).map(|step| step.item).collect()
+    }
+
+    /// Lets a choice take effect, and walks on as far as that allows.
+    fn make(&mut self, choice: Choice) {
+        let (state, cursor) = (self.state, self.cursor);
+        let choices = self.choices.len();
+        self.steps.push(Step { item: choice.item, state, cursor, choices, next: choices });
+        self.flip(choice.item, true);
+        self.state = choice.after;
+        self.walk();
+    }
+
+    /// Unmakes the last choice, and all that was tried after it.
+    fn undo(&mut self) {
+        let Some(step) = self.steps.pop() else { return };
+        self.choices.truncate(step.choices);
+        if self.steps.is_empty() {
+            return;
+        }
+        while self.cursor > step.cursor {
+            self.cursor -= 1;
+            let event = self.plan.events[self.cursor];
+            let (item, lane) = (event / 2, self.plan.lanes[event as usize / 2] as usize);
+            if event % 2 == 1 {
+                self.open[lane] = Some(item);
+                self.taken[lane / 64] |= 1 << (lane % 64);
+            } else if self.items[item as usize].returned == NEVER {
+                self.invoked[lane] -= 1;
+            } else {
+                self.open[lane] = None;
+            }
+        }
+        self.flip(step.item, false);
+        self.state = step.state;
+    }
+
+    fn flip(&mut self, item: u32, on: bool) {
+        let lane = self.plan.lanes[item as usize] as usize;
+        match (self.items[item as usize].returned == NEVER, on) {
+            (true, true) => self.used[lane] += 1,
+            (true, false) => self.used[lane] -= 1,
+            (false, _) => self.taken[lane / 64] ^= 1 << (lane % 64),
+        }
+    }
+
+    /// Walks to the next return of an operation that has not taken effect.
+    fn walk(&mut self) {
+        while let Some(event) = self.plan.events.get(self.cursor) {
+            let (item, lane) = (event / 2, self.plan.lanes[*event as usize / 2] as usize);
+            if event % 2 == 1 {
+                if self.taken[lane / 64] & (1 << (lane % 64)) == 0 {
+                    break;
+                }
+                self.taken[lane / 64] ^= 1 << (lane % 64);
+                self.open[lane] = None;
+            } else if self.items[item as usize].returned == NEVER {
+                self.invoked[lane] += 1;
+            } else {
+                self.open[lane] = Some(item);
+            }
+            self.cursor += 1;
+        }
+        self.furthest = self.furthest.max(self.cursor);
+    }
+
+    fn is_new(&mut self) -> Result<bool, Stop> {
+        self.key.clear();
+        self.key.push(((self.cursor as u64) << 32) | u64::from(self.state));
+        self.key.extend_from_slice(&self.taken);
+        let pair = |two: &[u32]| u64::from(two[0]) | (u64::from(*two.get(1).unwrap_or(&0)) << 32);
+        self.key.extend(self.used.chunks(2).map(pair));
+        self.seen.insert(&self.key)
+    }
+
+    /// The open calls that have not taken effect.
+    fn waiting(&self) -> impl Iterator<Item = u32> {
+        let untaken = |lane: &usize| self.taken[lane / 64] & (1 << (lane % 64)) == 0;
+        (0..self.open.len()).filter(untaken).filter_map(|lane| self.open[lane])
+    }
+
+    /// The next of each class of unknown operations that has one left.
+    fn doubtful(&self) -> impl Iterator<Item = u32> {
+        let left = |class: &usize| self.used[*class] < self.invoked[*class];
+        (0..self.used.len()).filter(left).map(|class| self.plan.classes[class][self.used[class] as usize])
+    }
+
+    /// Lists what could take effect in this configuration, the most promising first.
+    fn offer(&mut self) {
+        let mut next = std::mem::take(&mut self.scratch);
+        next.clear();
+        match self.list(&mut next) {
+            Some(item) => self.choices.push(Choice { item, after: self.state, only: true }),
+            None => {
+                for (item, after) in &next {
+                    let after = self.number(*after);
+                    self.choices.push(Choice { item: *item, after, only: false });
+                }
+            }
+        }
+        self.scratch = next;
+    }
+
+    /// Fills in what could take effect, with the state afterwards; or an item that only observes, and so may
+    /// take effect at once.
+    fn list(&self, next: &mut Vec<(u32, M::State)>) -> Option<u32> {
+        let state = self.states[self.state as usize];
+        let action = |item: u32| self.items[item as usize].action;
+        for item in self.waiting() {
+            let Some(after) = self.model.step(state, action(item)) else { continue };
+            if self.model.observes(action(item)) {
+                return Some(item);
+            }
+            next.push((item, after));
+        }
+        next.sort_unstable_by_key(|(item, _)| self.items[*item as usize].returned);
+        let mut at = 0;
+        while at < next.len() {
+            let twin = |(other, _): &(u32, _)| action(*other) == action(next[at].0);
+            if next[..at].iter().any(twin) {
+                next.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        for item in self.doubtful() {
+            let after = self.model.step(state, action(item)).filter(|after| *after != state);
+            next.extend(after.filter(|after| self.is_seen(*after, item)).map(|after| (item, after)));
+        }
+        None
+    }
+
+    fn number(&mut self, state: M::State) -> u32 {
+        *self.numbers.entry(state).or_insert_with(|| {
+            self.states.push(state);
+            self.states.len() as u32 - 1
+        })
+    }
+
+    /// Whether something that could come right after the unknown `item` would see the state that it left.
+    fn is_seen(&self, after: M::State, item: u32) -> bool {
+        let sees = |other: u32| {
+            let action = self.items[other as usize].action;
+            !self.model.overwrites(action) && self.model.step(after, action).is_some()
+        };
+        let class = self.plan.lanes[item as usize] as usize;
+        let another = self.invoked[class] - self.used[class] > 1;
+        self.waiting().any(sees) || self.doubtful().any(|other| (other != item || another) && sees(other))
+    }
+}

@@ -1,0 +1,59 @@
+//! The algorithms against the oracle, against each other, and against the table of `CHECKERS.md` §G.1.
+
+mod exhaustive;
+mod oracle;
+mod simulate;
+
+use super::meter::Meter;
+use super::prepare::{Item, NEVER, Prepared, without_unseen};
+use super::search::{Answer, search};
+use super::{Linearizable, sources, unique};
+use crate::models::register::{Action, Register};
+use crate::{Budget, Checker, Model, Verdict};
+use history::{History, Value, text};
+
+/// Lets every algorithm that can judge these items; all must say `expected`. Whether the values were unique.
+fn both(initial: Option<Value>, items: &[Item<Action>], expected: bool) -> bool {
+    let model = Register { initial };
+    let meter = Meter::new(&Budget::default());
+    let unique = unique::judge(initial, items).map(|result| result.is_ok());
+    assert!(unique.is_none_or(|said| said == expected), "unique values, from {initial:?}: {items:?}");
+    assert!(!expected || sources::check(initial, items).is_ok(), "unwritten values, from {initial:?}: {items:?}");
+    for items in [items, &without_unseen(items)] {
+        match search(&model, items, &meter) {
+            Answer::Order(order) => {
+                assert!(expected, "search, from {initial:?}: {items:?}");
+                verify(&model, items, &order);
+            }
+            Answer::None { .. } => assert!(!expected, "search, from {initial:?}: {items:?}"),
+            Answer::Gone { .. } => panic!("a budget of a minute was too little"),
+        }
+    }
+    unique.is_some()
+}
+
+/// Whether an order really explains the items.
+fn verify<M: Model>(model: &M, items: &[Item<M::Action>], order: &[u32]) {
+    let mut state = model.initial();
+    let mut latest = 0;
+    let mut done = vec![false; items.len()];
+    for number in order {
+        let item = &items[*number as usize];
+        assert!(!std::mem::replace(&mut done[*number as usize], true), "something happened twice");
+        assert!(item.returned > latest, "the order contradicts real time");
+        latest = latest.max(item.invoked);
+        state = model.step(state, item.action).expect("every step is possible");
+    }
+    assert!(items.iter().zip(done).all(|(item, done)| done || item.returned == NEVER));
+}
+
+/// What the whole checker says, having been made to decide.
+fn prepared_says(history: &History) -> bool {
+    let report = Linearizable::default().check(history, &Budget::default());
+    assert_ne!(report.verdict, Verdict::Unknown, "{}", report.summary);
+    report.verdict == Verdict::Valid
+}
+
+fn shown(history: &History) -> String {
+    history.ops().map(|op| text::show(&op)).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,113 @@
+//! Histories of a register that is right: clients that take turns at random, every operation taking effect at
+//! one instant.
+
+use history::{
+    Call, Chance, Doubt, Event, History, Key, NodeId, Outcome, ProcessId, Refusal, Reply, Time, Value,
+};
+use std::collections::BTreeMap;
+
+/// What kind of history.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How many operations.
+    pub ops: usize,
+    /// How many clients are busy at once.
+    pub clients: u32,
+    /// How many registers.
+    pub keys: u64,
+    /// Values are drawn from this many; without, each is written once.
+    pub values: Option<u64>,
+    /// How many operations of a thousand end unknown.
+    pub unknown: u16,
+    /// Operations come in these shares: reads, writes, compare-and-sets.
+    pub mix: [u64; 3],
+}
+
+enum Client {
+    Idle,
+    Asked(Call),
+    Done(Outcome),
+}
+
+struct World {
+    chance: Chance,
+    history: History,
+    held: BTreeMap<Key, Value>,
+    fresh: i64,
+}
+
+/// A history of that shape, always the same for one seed. Every register begins as nothing.
+pub fn simulate(shape: Shape, seed: u64) -> History {
+    let chance = Chance::new(seed);
+    let mut world = World { chance, history: History::new(), held: BTreeMap::new(), fresh: 0 };
+    let mut clients: Vec<(ProcessId, Client)> = (0..shape.clients).map(|id| (ProcessId(id), Client::Idle)).collect();
+    let (mut asked, mut next) = (0, shape.clients);
+    // Calls whose clients have given up; they may still take effect.
+    let mut late: Vec<Call> = Vec::new();
+    while asked < shape.ops || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
+        if world.chance.permille(20) && !late.is_empty() {
+            let call = late.swap_remove(world.chance.below(late.len() as u64) as usize);
+            world.apply(&call);
+        }
+        let (process, client) = &mut clients[world.chance.below(u64::from(shape.clients)) as usize];
+        match std::mem::replace(client, Client::Idle) {
+            Client::Idle if asked == shape.ops => {}
+            Client::Idle => {
+                let call = world.call(&shape);
+                world.push(Event::Invoke { process: *process, node: NodeId(1), call: call.clone() });
+                *client = Client::Asked(call);
+                asked += 1;
+            }
+            Client::Asked(call) if world.chance.permille(shape.unknown) => {
+                let outcome = Outcome::Unknown(Doubt::Timeout);
+                world.push(Event::Complete { process: *process, outcome });
+                late.push(call);
+                *process = ProcessId(next);
+                next += 1;
+            }
+            Client::Asked(call) => *client = Client::Done(world.apply(&call)),
+            Client::Done(outcome) => world.push(Event::Complete { process: *process, outcome }),
+        }
+    }
+    world.history
+}
+
+impl World {
+    fn push(&mut self, event: Event) {
+        let time = Time(self.history.len() as u64 * 1000);
+        self.history.push(time, event).expect("the simulation takes turns");
+    }
+
+    fn value(&mut self, shape: &Shape) -> Value {
+        self.fresh += 1;
+        Value(shape.values.map_or(self.fresh, |values| self.chance.below(values) as i64))
+    }
+
+    fn call(&mut self, shape: &Shape) -> Call {
+        let key = Key(self.chance.below(shape.keys));
+        let mut draw = self.chance.below(shape.mix.iter().sum());
+        for (kind, share) in shape.mix.iter().enumerate() {
+            if draw < *share {
+                return match kind {
+                    0 => Call::Read { key },
+                    1 => Call::Write { key, value: self.value(shape) },
+                    _ => Call::Cas { key, expected: self.held.get(&key).copied(), new: self.value(shape) },
+                };
+            }
+            draw -= share;
+        }
+        unreachable!("the draw is below the sum of the shares")
+    }
+
+    fn apply(&mut self, call: &Call) -> Outcome {
+        let found = self.held.get(&call.key()).copied();
+        match call {
+            Call::Read { .. } => return Outcome::Ok(Reply::Read(found)),
+            Call::Cas { expected, .. } if *expected != found => {
+                return Outcome::Fail(Refusal::Mismatch { found });
+            }
+            Call::Write { key, value } | Call::Cas { key, new: value, .. } => self.held.insert(*key, *value),
+        };
+        Outcome::Ok(Reply::Done)
+    }
+}

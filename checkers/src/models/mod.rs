@@ -1,0 +1,3 @@
+//! The sequential objects, one per file.
+
+pub mod register;
