@@ -115,11 +115,11 @@ impl Raft {
         self.confirm_rounds(out);
     }
 
-    /// The part of FLAW commit-old-term that is not an omission: nothing to wait for before a read, but its
-    /// own log must still be known to be durable.
+    /// The part of FLAW commit-old-term that is not an omission: what it waits for before a read is the last
+    /// old entry, and its own log must still be known to be durable.
     fn begin_without_entry(&mut self, out: &mut Output) {
         if let Part::Leader(leader) = &mut self.part {
-            leader.first = 0;
+            leader.first -= 1;
         }
         self.ask_persisted(out);
         self.begin_round(out);

@@ -58,6 +58,10 @@ impl Raft {
 
     /// The leader of this term sent entries, or none.
     pub(super) fn answer_append(&mut self, now: Time, from: NodeId, append: Append, out: &mut Output) {
+        // FLAW late-step-down: it does not listen to others before its own check-quorum.
+        if self.has(Flaw::LateStepDown) && matches!(self.part, Part::Leader(_)) {
+            return;
+        }
         self.follow(now, from, out);
         let Append { previous, entries, commit, round } = append;
         let term = self.term;
