@@ -46,7 +46,9 @@ impl<'h> Teller<'h> {
     fn op(&self, event: u32) -> Op<'h> {
         let (entries, at) = (self.history.entries(), event as usize);
         let same = |event: &Event, process| match event {
-            Event::Invoke { process: other, .. } | Event::Complete { process: other, .. } => *other == process,
+            Event::Invoke { process: other, .. } | Event::Complete { process: other, .. } => {
+                *other == process
+            }
             _ => false,
         };
         let invoked = match &entries[at].event {
@@ -66,19 +68,31 @@ impl<'h> Teller<'h> {
         Op { process: *process, node: *node, call, outcome, invoked, completed }
     }
 
-    /// An operation in full: what, where and when.
+    /// An operation with the node that was asked.
+    fn on(&self, op: &Op<'_>) -> String {
+        format!("{} on {}", text::show(op), op.node)
+    }
+
+    /// An operation with where and when.
     fn full(&self, op: &Op<'_>) -> String {
         let time = |at: usize| self.history.entries()[at].time;
-        let until = match op.completed {
-            Some(at) if op.outcome.is_unknown() => format!("unknown since {}", time(at)),
-            Some(at) => format!("to {}", time(at)),
-            None => "never completed".to_owned(),
-        };
-        format!("{} (at {}, {} {until})", text::show(op), op.node, time(op.invoked))
+        match op.completed {
+            Some(at) if op.outcome.is_unknown() => {
+                format!("{} ({}, unknown since {})", self.on(op), time(op.invoked), time(at))
+            }
+            Some(at) => format!("{} ({} to {})", self.on(op), time(op.invoked), time(at)),
+            None => format!("{} ({}, never completed)", self.on(op), time(op.invoked)),
+        }
+    }
+
+    /// An event with its time.
+    fn at(&self, event: u32) -> String {
+        format!("event {event} ({})", self.history.entries()[event as usize].time)
     }
 
     fn anomaly(&self, name: &str, story: String, ops: &[Op<'_>]) -> Anomaly {
-        let mut events: Vec<usize> = ops.iter().flat_map(|op| [Some(op.invoked), op.completed]).flatten().collect();
+        let mut events: Vec<usize> =
+            ops.iter().flat_map(|op| [Some(op.invoked), op.completed]).flatten().collect();
         events.sort_unstable();
         events.dedup();
         Anomaly { name: name.to_owned(), key: Some(self.key), story, events }
@@ -117,11 +131,11 @@ impl<'h> Teller<'h> {
             lines.push(format!("and {} more", ops.len() - LISTED));
         }
         let story = format!(
-            "Everything on {} before event {stuck} can be explained. Then {} returned, and no order of the \
-             operations explains it any more. {} of them alone rule it out, given that {} held {} in the \
-             beginning: {}.",
+            "Everything on {} before {} can be explained. Then {} returned, and no order of the operations \
+             explains it any more. {} of them alone rule it out, given that {} held {} in the beginning: {}.",
             self.key,
-            self.full(&last),
+            self.at(stuck),
+            self.on(&last),
             ops.len(),
             self.key,
             held(self.initial),
@@ -175,7 +189,8 @@ impl<'h> Teller<'h> {
         let mut chain = vec![start];
         while chain.len() < LISTED {
             let wanted = saw(&chain[chain.len() - 1]).flatten();
-            let wrote = |op: &Op<'_>| op.call.key() == self.key && !op.outcome.is_fail() && left(op) == wanted;
+            let wrote =
+                |op: &Op<'_>| op.call.key() == self.key && !op.outcome.is_fail() && left(op) == wanted;
             match self.history.ops().find(wrote) {
                 Some(op) if chain.iter().all(|known| known.invoked != op.invoked) => chain.push(op),
                 _ => break,
@@ -193,21 +208,29 @@ impl<'h> Teller<'h> {
     /// `later` had returned when `earlier` was invoked, but must come after it.
     fn disordered(&self, later: &Op<'_>, earlier: &Op<'_>) -> Anomaly {
         let at = format!(
-            "{} had returned by event {}, before {} was invoked at event {}",
-            self.full(later),
-            later.completed.unwrap_or(later.invoked),
-            self.full(earlier),
-            earlier.invoked
+            "{} had returned by {}, before {} was invoked at {}",
+            self.on(later),
+            self.at(later.completed.unwrap_or(later.invoked) as u32),
+            self.on(earlier),
+            self.at(earlier.invoked as u32)
         );
         let direct = left(earlier).is_some() && saw(later).flatten() == left(earlier);
         let (name, why) = match (direct, left(earlier)) {
-            (true, Some(value)) => ("future read", format!("it saw {value}, which nobody had begun to write yet")),
-            (_, Some(value)) => {
-                ("future read", format!("what it saw was made from {value} by compare-and-set, and {value} was not there yet"))
+            (true, Some(value)) => {
+                ("future read", format!("it saw {value}, which nobody had begun to write yet"))
             }
+            (_, Some(value)) => (
+                "future read",
+                format!(
+                    "what it saw was made from {value} by compare-and-set, and {value} was not there yet"
+                ),
+            ),
             (_, None) => {
                 let value = held(saw(earlier).flatten());
-                ("stale read", format!("by then {value} had been replaced by compare-and-set, never to return"))
+                (
+                    "stale read",
+                    format!("by then {value} had been replaced by compare-and-set, never to return"),
+                )
             }
         };
         self.anomaly(name, format!("{at}: {why}."), &[*earlier, *later])
@@ -225,12 +248,12 @@ impl<'h> Teller<'h> {
             format!("Yet {} took effect entirely in between.", self.full(&first))
         } else {
             format!(
-                "Yet {} was invoked after that began, at event {}, and {} returned before it ended, at event {}: \
-                 both are about {}, so it was held in between.",
-                self.full(&last),
-                inner.last,
-                self.full(&first),
-                inner.first,
+                "Yet {} was invoked after that began, at {}, and {} returned before it ended, at {}: both are \
+                 about {}, so that was held in between.",
+                self.on(&last),
+                self.at(inner.last),
+                self.on(&first),
+                self.at(inner.first),
                 self.values(inner)
             )
         };
@@ -246,7 +269,8 @@ impl<'h> Teller<'h> {
 
     /// What it is called that the last operation of `zone` saw what was no longer there.
     fn stale(&self, zone: Zone) -> &'static str {
-        if left(&self.op(zone.last)).is_some_and(|_| !self.op(zone.last).outcome.is_fail()) { "lost update" } else { "stale read" }
+        let last = self.op(zone.last);
+        if left(&last).is_some() && !last.outcome.is_fail() { "lost update" } else { "stale read" }
     }
 
     /// The values that a block went through, as far as its ends tell.
@@ -264,15 +288,16 @@ impl<'h> Teller<'h> {
 
     /// The forced fact of a forward zone, as a sentence.
     fn holds(&self, zone: Zone) -> String {
-        let last = self.full(&self.op(zone.last));
-        let (key, values, until) = (self.key, self.values(zone), zone.last);
+        let (key, values, last) = (self.key, self.values(zone), self.op(zone.last));
+        let seen = held(saw(&last).flatten());
+        let until =
+            format!("until {}, when {}, which saw {seen}, was invoked", self.at(zone.last), self.on(&last));
         match zone.first {
-            0 => format!("{key} must hold its initial {values} until event {until}, when {last}, which saw it, was invoked."),
-            first => format!(
-                "{key} must hold {values} from event {first}, when {} returned, until event {until}, when {last}, \
-                 which saw it, was invoked.",
-                self.full(&self.op(first))
-            ),
+            0 => format!("{key} must hold its initial {values} {until}."),
+            first => {
+                let began = self.on(&self.op(first));
+                format!("{key} must hold {values} from {}, when {began} returned, {until}.", self.at(first))
+            }
         }
     }
 }

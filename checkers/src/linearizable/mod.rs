@@ -85,7 +85,9 @@ impl Linearizable {
         let finding = match search::search(&self.model, &without_unseen(items), meter) {
             Answer::Order(_) => Finding::Fine,
             Answer::None { stuck } => Finding::Wrong(Wrong::NoOrder { place, stuck }),
-            Answer::Gone { reached, configurations, stop } => Finding::Unknown { reached, configurations, stop },
+            Answer::Gone { reached, configurations, stop } => {
+                Finding::Unknown { reached, configurations, stop }
+            }
         };
         judged("search", finding)
     }
@@ -109,7 +111,13 @@ impl Linearizable {
         judged
     }
 
-    fn tell(&self, history: &History, prepared: &Prepared, judged: &Judged, budget: &Budget) -> Option<Anomaly> {
+    fn tell(
+        &self,
+        history: &History,
+        prepared: &Prepared,
+        judged: &Judged,
+        budget: &Budget,
+    ) -> Option<Anomaly> {
         let Finding::Wrong(wrong) = &judged.finding else { return None };
         let teller = explain::Teller { history, key: judged.key, initial: self.model.initial };
         Some(match wrong {
@@ -118,7 +126,8 @@ impl Linearizable {
             Wrong::NoOrder { place, stuck } => {
                 let deadline = budget.deadline.min(Instant::now() + SHORTENING);
                 let items = without_unseen(prepared.items(*place));
-                let core = core::core(&self.model, &items, *stuck, &Meter::new(&Budget { deadline, ..*budget }));
+                let core =
+                    core::core(&self.model, &items, *stuck, &Meter::new(&Budget { deadline, ..*budget }));
                 match unique::judge(self.model.initial, &core) {
                     Some(Err(violation)) => teller.violation(&violation),
                     _ => teller.no_order(&core, *stuck),
@@ -139,7 +148,8 @@ impl Checker for Linearizable {
             Err(misfit) => return Report::unknown(self.name(), misfit.0),
         };
         let judged = self.judge_all(&prepared, &Meter::new(budget));
-        let wrong: Vec<&Judged> = judged.iter().filter(|one| matches!(one.finding, Finding::Wrong(_))).collect();
+        let wrong: Vec<&Judged> =
+            judged.iter().filter(|one| matches!(one.finding, Finding::Wrong(_))).collect();
         let tell = |one: &&Judged| self.tell(history, &prepared, one, budget);
         let anomalies: Vec<Anomaly> = wrong.iter().take(STORIES).filter_map(tell).collect();
         let (ops, keys) = (prepared.ops, prepared.keys.len());

@@ -122,7 +122,9 @@ fn meaning(op: &Op<'_>) -> Result<Meaning, Misfit> {
         (Call::Cas { expected, new, .. }, Outcome::Ok(Reply::Done)) if *expected == Some(*new) => {
             item(Action::Read(*expected), done)
         }
-        (Call::Cas { expected, new, .. }, Outcome::Unknown(_)) if *expected == Some(*new) => Ok(Meaning::Nothing),
+        (Call::Cas { expected, new, .. }, Outcome::Unknown(_)) if *expected == Some(*new) => {
+            Ok(Meaning::Nothing)
+        }
         (Call::Cas { expected, new, .. }, Outcome::Ok(Reply::Done)) => {
             item(Action::Cas { expected: *expected, new: *new }, done)
         }
@@ -134,9 +136,10 @@ fn meaning(op: &Op<'_>) -> Result<Meaning, Misfit> {
         }
         (Call::Cas { .. }, Outcome::Fail(Refusal::Mismatch { found })) => item(Action::Read(*found), done),
         (_, Outcome::Fail(_)) | (Call::Read { .. }, Outcome::Unknown(_)) => Ok(Meaning::Nothing),
-        (call, outcome @ Outcome::Ok(_)) => {
-            Err(Misfit(format!("event {}: {call:?} was answered {outcome:?}, which fits no register", op.invoked)))
-        }
+        (call, outcome @ Outcome::Ok(_)) => Err(Misfit(format!(
+            "event {}: {call:?} was answered {outcome:?}, which fits no register",
+            op.invoked
+        ))),
     }
 }
 

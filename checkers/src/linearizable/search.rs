@@ -72,7 +72,9 @@ impl Plan {
         let mut events = Vec::with_capacity(2 * items.len());
         for (number, item) in (0u64..).zip(items) {
             events.push((u64::from(item.invoked) << 32) | (2 * number));
-            events.extend((item.returned != NEVER).then_some((u64::from(item.returned) << 32) | (2 * number + 1)));
+            events.extend(
+                (item.returned != NEVER).then_some((u64::from(item.returned) << 32) | (2 * number + 1)),
+            );
         }
         events.sort_unstable();
         let events: Vec<u32> = events.into_iter().map(|event| event as u32).collect();

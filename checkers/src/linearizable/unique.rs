@@ -97,7 +97,8 @@ impl Writers {
     /// Nothing if some value is not unique.
     fn of(initial: Option<Value>, items: &[Item<Action>]) -> Option<Writers> {
         let left = || items.iter().filter_map(|item| item.action.left());
-        let (low, high) = left().fold((i64::MAX, i64::MIN), |(low, high), Value(v)| (low.min(v), high.max(v)));
+        let (low, high) =
+            left().fold((i64::MAX, i64::MIN), |(low, high), Value(v)| (low.min(v), high.max(v)));
         let span = high.checked_sub(low).and_then(|span| usize::try_from(span).ok());
         let dense = span.filter(|span| *span <= 4 * items.len());
         let mut by_value = match dense {
@@ -107,7 +108,9 @@ impl Writers {
         for (place, item) in (1..).zip(items) {
             let Some(value) = item.action.left() else { continue };
             let earlier = match &mut by_value {
-                ByValue::Dense { low, table } => std::mem::replace(&mut table[(value.0 - *low) as usize], place),
+                ByValue::Dense { low, table } => {
+                    std::mem::replace(&mut table[(value.0 - *low) as usize], place)
+                }
                 ByValue::Sparse(map) => map.insert(value, place).unwrap_or(NOBODY),
             };
             if earlier != NOBODY || Some(value) == initial {

@@ -2,10 +2,12 @@
 
 mod exhaustive;
 mod oracle;
+mod random;
 mod simulate;
+mod table;
 
 use super::meter::Meter;
-use super::prepare::{Item, NEVER, Prepared, without_unseen};
+use super::prepare::{Item, NEVER, without_unseen};
 use super::search::{Answer, search};
 use super::{Linearizable, sources, unique};
 use crate::models::register::{Action, Register};
@@ -18,7 +20,10 @@ fn both(initial: Option<Value>, items: &[Item<Action>], expected: bool) -> bool 
     let meter = Meter::new(&Budget::default());
     let unique = unique::judge(initial, items).map(|result| result.is_ok());
     assert!(unique.is_none_or(|said| said == expected), "unique values, from {initial:?}: {items:?}");
-    assert!(!expected || sources::check(initial, items).is_ok(), "unwritten values, from {initial:?}: {items:?}");
+    assert!(
+        !expected || sources::check(initial, items).is_ok(),
+        "unwritten values, from {initial:?}: {items:?}"
+    );
     for items in [items, &without_unseen(items)] {
         match search(&model, items, &meter) {
             Answer::Order(order) => {

@@ -40,7 +40,8 @@ struct World {
 pub fn simulate(shape: Shape, seed: u64) -> History {
     let chance = Chance::new(seed);
     let mut world = World { chance, history: History::new(), held: BTreeMap::new(), fresh: 0 };
-    let mut clients: Vec<(ProcessId, Client)> = (0..shape.clients).map(|id| (ProcessId(id), Client::Idle)).collect();
+    let mut clients: Vec<(ProcessId, Client)> =
+        (0..shape.clients).map(|id| (ProcessId(id), Client::Idle)).collect();
     let (mut asked, mut next) = (0, shape.clients);
     // Calls whose clients have given up; they may still take effect.
     let mut late: Vec<Call> = Vec::new();
