@@ -9,6 +9,7 @@
 
 use crate::combinators::{UntilOk, limit, stagger, time_limit, until_ok};
 use crate::{Context, Generator, Settings, Step, Workload};
+use checkers::Linearizable;
 use history::{Call, CallKind, Chance, Event, Key, Outcome, ProcessId, Refusal, Reply, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +54,7 @@ pub fn register(options: &RegisterOptions, chance: Chance) -> Workload {
         calls: vec![CallKind::Read, CallKind::Write, CallKind::Cas],
         main: Box::new(main),
         finale: Box::new(FinalReads::default()),
-        checkers: vec![], // LINEARIZABLE: joins when checkers::Linearizable exists.
+        checkers: vec![Box::new(Linearizable::default())],
     }
 }
 

@@ -216,6 +216,7 @@ mod tests {
     use super::*;
     use crate::combinators::until_ok;
     use crate::{Generator, RegisterOptions, Settings, register};
+    use checkers::{Budget, Verdict, judge};
     use history::Op;
     use std::collections::BTreeSet;
 
@@ -351,6 +352,53 @@ mod tests {
         let history = run(options(Some(3.0), 7), Manners::PERFECT, 12);
         let lasted = history.began(Phase::Heal).unwrap();
         assert!(lasted >= Time::from_secs(7) && lasted < Time::from_millis(7010), "{lasted}");
+    }
+
+    fn verdict(history: &History) -> Verdict {
+        let workload = register(&RegisterOptions::default(), Chance::new(0));
+        let judges: Vec<_> = workload.checkers.iter().map(AsRef::as_ref).collect();
+        Verdict::combine(judge(&judges, history, &Budget::default()).into_iter().map(|report| report.verdict))
+    }
+
+    #[test]
+    fn what_registers_in_memory_answer_is_linearizable() {
+        for (seed, manners) in
+            [(20, Manners::PERFECT), (21, Manners::TROUBLED), (22, Manners::SLOW), (23, Manners::TROUBLED)]
+        {
+            assert_eq!(verdict(&run(options(None, 5), manners, seed)), Verdict::Valid, "seed {seed}");
+        }
+    }
+
+    /// The history again, but one read of the finale finds what its key held before.
+    fn with_a_stale_read(history: &History) -> History {
+        let mut reads = ops_of(history, Phase::Final).into_iter();
+        let stale = reads.find_map(|op| {
+            let key = op.call.key();
+            let mut before = history.ops().filter(|write| write.call.key() == key && write.outcome.is_ok());
+            let overwritten = before.find_map(|write| match write.call {
+                Call::Write { value, .. } => Some(*value),
+                _ => None,
+            });
+            Some((op.completed?, overwritten.filter(|_| op.outcome.is_ok())?))
+        });
+        let (index, value) = stale.unwrap();
+        let mut forged = History::new();
+        for (at, entry) in history.entries().iter().enumerate() {
+            let mut event = entry.event.clone();
+            if let (true, Event::Complete { outcome, .. }) = (at == index, &mut event) {
+                *outcome = Outcome::Ok(Reply::Read(Some(value)));
+            }
+            forged.push(entry.time, event).unwrap();
+        }
+        forged
+    }
+
+    #[test]
+    fn one_stale_read_among_thousands_is_found() {
+        for manners in [Manners::PERFECT, Manners::TROUBLED] {
+            let history = run(options(None, 5), manners, 24);
+            assert_eq!(verdict(&with_a_stale_read(&history)), Verdict::Invalid);
+        }
     }
 
     /// Does one thing wrong.
