@@ -3,39 +3,36 @@
 use crate::{Intent, Selector, Shape};
 use history::{Chance, FaultKind, Trouble};
 
-/// An intent of this kind. A `sure` one can be resolved in any cluster of at least two nodes at any time: it
-/// asks for no leader, who may be missing just then, and for no minority, which two nodes do not have. The
-/// first of each kind in a plan is sure, so that a run does not end without having tried what was asked for.
+/// An intent of this kind. A `sure` one takes hold in any cluster of at least two nodes whatever else is broken:
+/// it asks for no leader, who may be missing just then, and for no minority, which two nodes do not have; it
+/// leaves enough nodes alone that links are still used, and concerns enough links that some are. The first of
+/// each kind in a plan is sure, so that no run ends without having tried what was asked for.
 pub(crate) fn draw(kind: FaultKind, sure: bool, chance: &mut Chance) -> Intent {
+    let whom = if sure { Selector::One } else { draw_selector(chance) };
     match kind {
-        FaultKind::Partition => Intent::Partition(draw_shape(sure, chance)),
-        FaultKind::Kill => Intent::Kill(draw_selector(sure, chance)),
-        FaultKind::Crash => Intent::Crash(draw_selector(sure, chance)),
-        FaultKind::Pause => Intent::Pause(draw_selector(sure, chance)),
+        FaultKind::Partition => Intent::Partition(if sure { Shape::Halves } else { draw_shape(chance) }),
+        FaultKind::Kill => Intent::Kill(whom),
+        FaultKind::Crash => Intent::Crash(whom),
+        FaultKind::Pause => Intent::Pause(whom),
         FaultKind::Packets => {
-            Intent::Packets { of: draw_selector(sure, chance), trouble: draw_trouble(chance) }
+            let of = if sure { Selector::All } else { whom };
+            Intent::Packets { of, trouble: draw_trouble(chance) }
         }
-        FaultKind::Clock => draw_clock(draw_selector(sure, chance), chance),
+        FaultKind::Clock => draw_clock(whom, chance),
     }
 }
 
-fn draw_selector(sure: bool, chance: &mut Chance) -> Selector {
-    match (sure, chance.below(10)) {
-        (true, 0..=5) => Selector::One,
-        (true, 6..=7) => Selector::Majority,
-        (true, _) => Selector::All,
-        (false, 0..=1) => Selector::One,
-        (false, 2..=5) => Selector::Primaries,
-        (false, 6..=7) => Selector::Minority,
-        (false, 8) => Selector::Majority,
-        (false, _) => Selector::All,
+fn draw_selector(chance: &mut Chance) -> Selector {
+    match chance.below(10) {
+        0..=1 => Selector::One,
+        2..=5 => Selector::Primaries,
+        6..=7 => Selector::Minority,
+        8 => Selector::Majority,
+        _ => Selector::All,
     }
 }
 
-fn draw_shape(sure: bool, chance: &mut Chance) -> Shape {
-    if sure {
-        return if chance.coin(0.5) { Shape::Halves } else { Shape::Isolate(Selector::One) };
-    }
+fn draw_shape(chance: &mut Chance) -> Shape {
     match chance.below(10) {
         0..=1 => Shape::Halves,
         2 => Shape::Isolate(Selector::Minority),
@@ -61,15 +58,20 @@ fn draw_trouble(chance: &mut Chance) -> Trouble {
     }
 }
 
-/// A jump of four milliseconds to four minutes forward or back, as Jepsen's `bump`; a rate of 0.8 to 1.25; or both.
+/// A jump of four milliseconds to four minutes, as Jepsen's `bump`; or a rate of 0.8 to 1.25; or both. A jump back
+/// never comes alone: a node that looks at its monotonic clock only would not notice it.
 fn draw_clock(of: Selector, chance: &mut Chance) -> Intent {
-    let magnitude = 1i64 << chance.between(2, 18);
-    let jump = if chance.coin(0.5) { magnitude } else { -magnitude };
-    let rate = chance.between(800_000, 1_250_000) as u32;
+    let forward = 1i64 << chance.between(2, 18);
+    let either = if chance.coin(0.5) { forward } else { -forward };
+    let rate = if chance.coin(0.5) {
+        chance.between(800_000, 950_000)
+    } else {
+        chance.between(1_050_000, 1_250_000)
+    };
     let (jump_ms, rate_ppm) = match chance.below(3) {
-        0 => (jump, 1_000_000),
-        1 => (0, rate),
-        _ => (jump, rate),
+        0 => (forward, 1_000_000),
+        1 => (0, rate as u32),
+        _ => (either, rate as u32),
     };
     Intent::Clock { of, jump_ms, rate_ppm }
 }
@@ -117,7 +119,7 @@ mod tests {
             };
             assert!(jump_ms.unsigned_abs() <= Time::from_secs(263).0 / 1_000_000);
             assert!((800_000..=1_250_000).contains(&rate_ppm));
-            assert!(jump_ms != 0 || rate_ppm != 1_000_000, "nothing would be changed");
+            assert!(jump_ms > 0 || rate_ppm != 1_000_000, "nothing would be changed");
         }
     }
 }
