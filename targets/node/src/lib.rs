@@ -1,1 +1,64 @@
-//! To come.
+//! # The reference node
+//!
+//! Drives a protocol core with real sockets, a real fsynced log and a real clock. It is a program like any
+//! other system under test: it knows nothing of the harness.
+//!
+//! One task owns the core. It waits in one place and thinks in another: whatever happens becomes an event,
+//! and applying an event never waits. The disk has a thread of its own, so that the core keeps listening
+//! while it syncs.
+
+mod args;
+mod clients;
+mod control;
+mod disk;
+mod doors;
+mod driver;
+mod error;
+mod event;
+mod frames;
+mod node;
+mod outbox;
+mod parent;
+mod peers;
+mod wal;
+
+#[cfg(test)]
+mod echo;
+
+pub use args::{NodeArgs, Peer};
+pub use error::NodeError;
+pub use wal::WalError;
+
+use protocols::raft::Raft;
+
+/// Runs a node until it is told to stop (SIGTERM), its parent dies or it fails.
+///
+/// A panic anywhere in it ends the process with code 101: a node with a dead limb would lie about its health.
+///
+/// # Errors
+/// If the arguments make no sense, the parent is dead, the log is damaged, or the disk or the network fails.
+pub fn run(args: NodeArgs) -> Result<(), NodeError> {
+    parent::tie(args.parent)?;
+    end_on_panic();
+    log_to_stderr();
+    match args.protocol.as_str() {
+        "raft" => node::run::<Raft>(&args),
+        other => Err(NodeError::Usage(format!("there is no protocol {other:?}; there is: raft"))),
+    }
+}
+
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(101);
+    }));
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TRIBUNAL_NODE_LOG");
+    let filter = filter.unwrap_or_else(|_| "info".into());
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(false);
+    // If the program that runs us logs already, its way of logging is ours.
+    let _already = logger.with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,286 @@
+//! One node's process, through all its lives.
+
+use crate::link::Link;
+use crate::network::Network;
+use crate::process;
+use crate::proxy::{self, Proxy};
+use crate::spawner::Spawner;
+use cluster::{Arrival, Framing, Seat, Standing, System};
+use history::{Chance, NodeId};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+/// One node's process, through all its lives.
+pub struct Daemon {
+    seat: Seat,
+    log: PathBuf,
+    system: Arc<dyn System>,
+    network: Arc<Network>,
+    arrivals: mpsc::Sender<Arrival>,
+    life: watch::Sender<Life>,
+}
+
+/// How a node's process stands.
+#[derive(Debug, Default)]
+pub struct Life {
+    /// Its process, until it is reaped.
+    pub pid: Option<Pid>,
+    /// We killed it; if it has no process, that is why.
+    pub killed: bool,
+    /// We stopped it.
+    pub paused: bool,
+    /// Where it serves, once it does.
+    pub serving: Option<Serving>,
+    /// How its last process ended.
+    pub ended: Option<ExitStatus>,
+}
+
+/// Where a node serves.
+#[derive(Debug)]
+pub struct Serving {
+    /// The proxy that clients must use. It closes with this life, so that a client of a dead node is refused
+    /// before it says anything.
+    clients: Proxy,
+    /// Where it is asked how it stands.
+    control: SocketAddr,
+    /// What it said last, if it still answers.
+    pub standing: Option<Standing>,
+}
+
+impl Life {
+    /// Whether its process is meant to be there.
+    pub fn runs(&self) -> bool {
+        self.pid.is_some() && !self.killed
+    }
+}
+
+impl Daemon {
+    /// A node that has yet to be started.
+    pub fn new(
+        seat: Seat,
+        log: PathBuf,
+        system: Arc<dyn System>,
+        network: Arc<Network>,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> Daemon {
+        Daemon { seat, log, system, network, arrivals, life: watch::Sender::default() }
+    }
+
+    /// Who it is.
+    pub fn node(&self) -> NodeId {
+        self.seat.node
+    }
+
+    /// Looks at how it stands.
+    pub fn life<T>(&self, look: impl FnOnce(&Life) -> T) -> T {
+        look(&self.life.borrow())
+    }
+
+    /// Where clients reach it.
+    pub fn door(&self) -> Option<SocketAddr> {
+        self.life(|life| life.serving.as_ref().map(|serving| serving.clients.address))
+    }
+
+    /// Starts a process, once the last one, which must have been killed, is gone.
+    ///
+    /// # Errors
+    /// If the old one does not go or the new one does not come.
+    pub async fn start(self: &Arc<Self>, spawner: &Spawner) -> io::Result<Pid> {
+        if !self.ends_within(Duration::from_secs(5)).await {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the last process has not ended yet"));
+        }
+        if let Err(error) = fs::remove_file(&self.seat.ready)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let command = self.command()?;
+        let program = command.get_program().display().to_string();
+        let child = spawner.spawn(command).await;
+        let child = child.map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        self.life.send_modify(|life| *life = Life { pid: Some(pid), ..Life::default() });
+        let daemon = Arc::clone(self);
+        let waiter = std::thread::Builder::new().name(format!("{} waiter", self.node()));
+        let waiting = waiter.spawn(move || daemon.bury(pid, child));
+        if let Err(error) = waiting {
+            self.signal(Signal::SIGKILL, |_| true);
+            return Err(error);
+        }
+        Ok(pid)
+    }
+
+    fn command(&self) -> io::Result<Command> {
+        let launch = self.system.launch(&self.seat);
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(launch.program);
+        command.args(launch.args).envs(launch.env).process_group(0);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Ok(command)
+    }
+
+    /// Waits for the end of a process, in a thread of its own.
+    fn bury(&self, pid: Pid, mut child: Child) {
+        if let Err(error) = process::await_end(pid) {
+            tracing::error!("cannot wait for {}, process {pid}: {error}", self.node());
+        }
+        let mut ours = false;
+        // Reaped under the lock: whoever sends a signal under it can be sure whom the number means.
+        self.life.send_modify(|life| {
+            let ended = child.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
+            // It may have died just before we killed it: then the death is its own.
+            ours = life.killed && ended.is_none_or(was_killed);
+            *life = Life { killed: life.killed, ended, ..Life::default() };
+            self.network.locate(self.node(), None);
+        });
+        if !ours {
+            // If nobody listens any more, the run is over.
+            let _over = self.arrivals.send(Arrival::Died { node: self.node(), how: self.epitaph() });
+        }
+    }
+
+    /// Sends a signal to its process if it has one and `mark` agrees; `mark` also notes what was done.
+    pub fn signal(&self, signal: Signal, mark: impl FnOnce(&mut Life) -> bool) -> Option<Pid> {
+        let mut signalled = None;
+        self.life.send_if_modified(|life| {
+            if let Some(pid) = life.pid
+                && mark(life)
+            {
+                match process::signal(pid, signal) {
+                    Ok(()) => signalled = Some(pid),
+                    Err(error) => tracing::error!("cannot send {signal} to {}: {error}", self.seat.node),
+                }
+            }
+            signalled.is_some()
+        });
+        signalled
+    }
+
+    /// Kills its process, if it has one that was not killed yet.
+    pub fn kill(&self) -> Option<Pid> {
+        self.signal(Signal::SIGKILL, |life| !std::mem::replace(&mut life.killed, true))
+    }
+
+    /// Whether its process is reaped within this time.
+    pub async fn ends_within(&self, limit: Duration) -> bool {
+        let mut life = self.life.subscribe();
+        timeout(limit, life.wait_for(|life| life.pid.is_none())).await.is_ok_and(|ended| ended.is_ok())
+    }
+
+    /// Waits until this process serves, and opens its door for clients.
+    ///
+    /// # Errors
+    /// With the reason if it ends first, or takes longer than `limit`.
+    pub async fn serve(&self, pid: Pid, limit: Duration) -> Result<Standing, String> {
+        let deadline = Instant::now() + limit;
+        let mut complaint = "it has not said that it is ready".to_owned();
+        while Instant::now() < deadline {
+            if self.life(|life| life.pid != Some(pid) || life.killed) {
+                return Err(format!("it ended before it was ready: {}", self.epitaph()));
+            }
+            match self.system.addresses(&self.seat) {
+                Ok(Some(addresses)) => {
+                    self.locate(pid, addresses.peers);
+                    match self.ask(addresses.control, Duration::from_millis(500)).await {
+                        Some(standing) => {
+                            let opened = self.open(pid, addresses.clients, addresses.control, standing);
+                            return opened.map(|()| standing);
+                        }
+                        None => "it does not say how it stands".clone_into(&mut complaint),
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => complaint = error.to_string(),
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        Err(format!("{complaint} within {} s; {}", limit.as_secs(), self.epitaph()))
+    }
+
+    /// Tells the network where this life of the node is, unless it is over.
+    fn locate(&self, pid: Pid, peers: SocketAddr) {
+        self.life.send_if_modified(|life| {
+            if life.pid == Some(pid) {
+                self.network.locate(self.node(), Some(peers));
+            }
+            false
+        });
+    }
+
+    fn open(&self, pid: Pid, to: SocketAddr, control: SocketAddr, standing: Standing) -> Result<(), String> {
+        // Clients' links are never in trouble, so their dice are never thrown.
+        let link = || Arc::new(Link::new(Framing::Opaque, Chance::new(0)));
+        let (_, whereabouts) = watch::channel(Some(to));
+        let clients = proxy::open(whereabouts, link(), link()).map_err(|error| error.to_string())?;
+        let serving = Serving { clients, control, standing: Some(standing) };
+        let opened = self.life.send_if_modified(|life| {
+            let alive = life.pid == Some(pid) && !life.killed;
+            if alive {
+                life.serving = Some(serving);
+            }
+            alive
+        });
+        if opened { Ok(()) } else { Err(format!("it ended as soon as it was ready: {}", self.epitaph())) }
+    }
+
+    async fn ask(&self, control: SocketAddr, limit: Duration) -> Option<Standing> {
+        timeout(limit, self.system.standing(control)).await.ok().flatten()
+    }
+
+    /// Asks again and again how it stands, for ever.
+    pub async fn observe(self: Arc<Self>) {
+        loop {
+            let asked = self.life(|life| Some((life.pid?, life.serving.as_ref()?.control)));
+            if let Some((pid, control)) = asked {
+                let standing = self.ask(control, Duration::from_millis(150)).await;
+                self.life.send_if_modified(|life| {
+                    if life.pid == Some(pid)
+                        && let Some(serving) = &mut life.serving
+                    {
+                        serving.standing = standing;
+                    }
+                    false
+                });
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Whether its last process ended by SIGKILL.
+    pub fn was_killed(&self) -> bool {
+        self.life(|life| life.ended.is_some_and(was_killed))
+    }
+
+    /// How its last process ended.
+    pub fn end(&self) -> String {
+        self.life(|life| life.ended.map_or_else(|| "it runs".to_owned(), |status| status.to_string()))
+    }
+
+    /// How its last process ended, and its last words.
+    fn epitaph(&self) -> String {
+        let words = self.last_words(1).pop().unwrap_or_else(|| "none".to_owned());
+        format!("{}; last words: {words}", self.end())
+    }
+
+    /// The last lines of its log.
+    pub fn last_words(&self, lines: usize) -> Vec<String> {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(4096)..]).into_owned();
+        let lines_of_it: Vec<&str> = tail.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines_of_it[lines_of_it.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
+    }
+}
+
+fn was_killed(ended: ExitStatus) -> bool {
+    ended.signal() == Some(Signal::SIGKILL as i32)
+}

@@ -1,0 +1,124 @@
+//! Everything that a running cluster is made of.
+
+use crate::daemon::{Daemon, Life};
+use crate::network::Network;
+use crate::spawner::Spawner;
+use cluster::{Arrival, HarnessError, Seat, System};
+use history::{Chance, NodeId};
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Everything that a running cluster is made of.
+pub struct Site {
+    /// How to speak to its nodes.
+    pub system: Arc<dyn System>,
+    /// The links between them.
+    pub network: Arc<Network>,
+    /// Their processes.
+    pub daemons: BTreeMap<NodeId, Arc<Daemon>>,
+    /// Who starts them.
+    pub spawner: Spawner,
+    /// Where everything that happens is told.
+    pub arrivals: mpsc::Sender<Arrival>,
+}
+
+/// How long a whole cluster may take to come to life and to find a leader.
+const READY: Duration = Duration::from_secs(20);
+
+impl Site {
+    /// Lays out the network and a directory for each node; starts nothing.
+    ///
+    /// # Errors
+    /// If a directory or a port cannot be had, or a node of an earlier run has left data.
+    pub fn lay_out(
+        system: Arc<dyn System>,
+        nodes: &[NodeId],
+        directory: &Path,
+        seed: u64,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> Result<Site, HarnessError> {
+        let chance = Chance::new(seed);
+        let network = Network::open(nodes, system.framing(), &chance);
+        let network = network.map_err(|why| HarnessError::new("open the proxies between nodes", why))?;
+        let spawner = Spawner::start().map_err(|why| HarnessError::new("start the spawning thread", why))?;
+        let network = Arc::new(network);
+        let mut daemons = BTreeMap::new();
+        for node in nodes {
+            let place = directory.join("nodes").join(node.to_string());
+            let seat = Seat {
+                node: *node,
+                peers: network.peers_of(*node),
+                data: place.join("data"),
+                ready: place.join("ready"),
+                seed: chance.split(&format!("node {node}")).bits(),
+            };
+            prepare(&seat)?;
+            let (system, network) = (Arc::clone(&system), Arc::clone(&network));
+            let daemon = Daemon::new(seat, place.join("node.log"), system, network, arrivals.clone());
+            daemons.insert(*node, Arc::new(daemon));
+        }
+        Ok(Site { system, network, daemons, spawner, arrivals })
+    }
+
+    /// Starts every node and waits until all serve and one leads.
+    ///
+    /// # Errors
+    /// If one of them does not, with its last words.
+    pub async fn start(&self) -> Result<(), HarnessError> {
+        let deadline = Instant::now() + READY;
+        let mut started: Vec<(&Arc<Daemon>, Pid)> = Vec::new();
+        for daemon in self.daemons.values() {
+            let pid = daemon.start(&self.spawner).await;
+            let pid = pid.map_err(|why| HarnessError::new(format!("start node {}", daemon.node()), why))?;
+            started.push((daemon, pid));
+        }
+        for (daemon, pid) in started {
+            let serves = daemon.serve(pid, deadline.saturating_duration_since(Instant::now())).await;
+            serves.map_err(|why| {
+                let words = daemon.last_words(5).join("\n  ");
+                HarnessError::new(format!("start node {}", daemon.node()), why)
+                    .advise(format!("its log ends:\n  {words}"))
+            })?;
+            tokio::spawn(Arc::clone(daemon).observe());
+        }
+        while self.primaries().is_empty() {
+            if Instant::now() >= deadline {
+                let why = format!("none of {} nodes leads after {} s", self.daemons.len(), READY.as_secs());
+                return Err(HarnessError::new("start the cluster", why));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// The nodes that run and said last that they lead.
+    pub fn primaries(&self) -> Vec<NodeId> {
+        let leads = |life: &Life| {
+            let standing = life.serving.as_ref().and_then(|serving| serving.standing);
+            life.runs() && !life.paused && standing.is_some_and(|standing| standing.primary)
+        };
+        self.those(leads)
+    }
+
+    /// The nodes whose processes stand like this.
+    pub fn those(&self, stand: impl Fn(&Life) -> bool) -> Vec<NodeId> {
+        let those = self.daemons.values().filter(|daemon| daemon.life(&stand));
+        those.map(|daemon| daemon.node()).collect()
+    }
+}
+
+/// Makes a node's directory, which must be new: with the data of an earlier run, another history would begin.
+fn prepare(seat: &Seat) -> Result<(), HarnessError> {
+    let doing = || format!("make the directory {}", seat.data.display());
+    let parent = seat.data.parent().unwrap_or(&seat.data);
+    fs::create_dir_all(parent).map_err(|why| HarnessError::new(doing(), why))?;
+    fs::create_dir(&seat.data).map_err(|why| {
+        let advice = "every run needs a directory of its own";
+        HarnessError::new(doing(), why).advise(advice)
+    })
+}

@@ -1,0 +1,91 @@
+//! One client: asks one thing at a time.
+
+use crate::site::Site;
+use cluster::{Arrival, Client, Redirect};
+use history::{Call, Doubt, NodeId, Outcome, ProcessId, Refusal};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// How long a client that was turned away waits before it says so: a cluster without a leader is not asked a
+/// hundred thousand times a second.
+const TURNED_AWAY: Duration = Duration::from_millis(10);
+
+/// One call.
+#[derive(Debug)]
+pub struct Job {
+    /// Whom to ask first.
+    pub node: NodeId,
+    /// What.
+    pub call: Call,
+    /// When the client's patience ends.
+    pub deadline: Instant,
+}
+
+/// A client's connections, one for each node it has spoken to, with the addresses they were made to.
+struct Connections {
+    site: Arc<Site>,
+    open: BTreeMap<NodeId, (SocketAddr, Box<dyn Client>)>,
+}
+
+/// Works until there are no more jobs. After an unknown outcome there will be none.
+pub async fn work(process: ProcessId, mut jobs: mpsc::UnboundedReceiver<Job>, site: Arc<Site>) {
+    let arrivals = site.arrivals.clone();
+    let mut connections = Connections { site, open: BTreeMap::new() };
+    while let Some(job) = jobs.recv().await {
+        let deadline = job.deadline;
+        let outcome = connections.ask(job).await;
+        if let Outcome::Fail(Refusal::Unreachable | Refusal::NotLeader { .. }) = outcome {
+            sleep_until(deadline.min(Instant::now() + TURNED_AWAY)).await;
+        }
+        if arrivals.send(Arrival::Completed { process, outcome }).is_err() {
+            break;
+        }
+    }
+}
+
+impl Connections {
+    /// Asks, and follows a node's word on who leads.
+    async fn ask(&mut self, Job { node, call, deadline }: Job) -> Outcome {
+        let (mut redirect, mut node) = (Redirect::new(node), node);
+        loop {
+            let outcome = self.ask_one(node, &call, deadline).await;
+            match redirect.next(&outcome) {
+                Some(next) => node = next,
+                None => return outcome,
+            }
+        }
+    }
+
+    async fn ask_one(&mut self, node: NodeId, call: &Call, deadline: Instant) -> Outcome {
+        let Some(address) = self.connect(node, deadline).await else {
+            return Outcome::Fail(Refusal::Unreachable);
+        };
+        let Some((_, client)) = self.open.get_mut(&node) else {
+            return Outcome::Fail(Refusal::Unreachable);
+        };
+        let asked = timeout_at(deadline, client.call(call)).await;
+        let outcome = asked.unwrap_or(Outcome::Unknown(Doubt::Timeout));
+        if outcome.is_unknown() {
+            tracing::debug!("{node} at {address}: {call}: {outcome}");
+            self.open.remove(&node);
+        }
+        outcome
+    }
+
+    /// Sees to it that there is a connection to this life of the node. Nothing has been said if there is none.
+    async fn connect(&mut self, node: NodeId, deadline: Instant) -> Option<SocketAddr> {
+        let door = self.site.daemons.get(&node).and_then(|daemon| daemon.door());
+        let open = self.open.get(&node).map(|(address, _)| *address);
+        if open.is_some() && open == door {
+            return door;
+        }
+        self.open.remove(&node);
+        let client = timeout_at(deadline, self.site.system.connect(door?)).await.ok()?.ok()?;
+        self.open.insert(node, (door?, client));
+        door
+    }
+}

@@ -1,0 +1,91 @@
+//! The node's command line.
+
+use crate::NodeError;
+use history::NodeId;
+use protocols::{Flaw, Options, Tempo};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The arguments of one node.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NodeArgs {
+    /// Who it is: n1, n2, …
+    #[arg(long)]
+    pub id: NodeId,
+    /// Which protocol it runs
+    #[arg(long, default_value = "raft")]
+    pub protocol: String,
+    /// Which bug it has
+    #[arg(long)]
+    pub flaw: Option<String>,
+    /// Its data directory
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Where it reaches a peer, such as n2=127.0.0.1:4711; once for each
+    #[arg(long = "peer", value_name = "NODE=ADDRESS")]
+    pub peers: Vec<Peer>,
+    /// The file into which it writes the addresses it listens on, once it serves
+    #[arg(long)]
+    pub ready: PathBuf,
+    /// Where its randomness begins
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// How often a leader shows that it lives
+    #[arg(long)]
+    pub heartbeat_ms: Option<u64>,
+    /// After how much silence an election begins
+    #[arg(long)]
+    pub election_ms: Option<u64>,
+    /// The process that started it and without which it does not want to live
+    #[arg(long, value_name = "PID")]
+    pub parent: Option<i32>,
+}
+
+/// A peer and where it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Who.
+    pub node: NodeId,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl FromStr for Peer {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Peer, String> {
+        let (node, address) = text.split_once('=').ok_or("a peer is written n2=127.0.0.1:4711")?;
+        let address = address.parse().map_err(|_| format!("{address:?} is not an address with a port"))?;
+        Ok(Peer { node: node.parse()?, address })
+    }
+}
+
+impl NodeArgs {
+    /// Every member of the cluster, in order.
+    pub(crate) fn nodes(&self) -> Result<Vec<NodeId>, NodeError> {
+        let mut nodes: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).chain([self.id]).collect();
+        nodes.sort_unstable();
+        if let Some(twice) = nodes.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(NodeError::Usage(format!("{} is named twice: by --id or by --peer", twice[0])));
+        }
+        Ok(nodes)
+    }
+
+    /// How the core is set up.
+    pub(crate) fn options(&self) -> Result<Options, NodeError> {
+        let span = |millis: Option<u64>, otherwise| millis.map_or(otherwise, Duration::from_millis);
+        let usual = Tempo::default();
+        let tempo = Tempo {
+            heartbeat: span(self.heartbeat_ms, usual.heartbeat),
+            election: span(self.election_ms, usual.election),
+        };
+        if tempo.heartbeat.is_zero() || tempo.heartbeat >= tempo.election {
+            let why =
+                "a heartbeat must be longer than nothing and shorter than the silence before an election";
+            return Err(NodeError::Usage(why.to_owned()));
+        }
+        let flaw = self.flaw.as_deref().map(Flaw::from_str).transpose();
+        Ok(Options { tempo, flaw: flaw.map_err(|why| NodeError::Usage(why.to_string()))? })
+    }
+}

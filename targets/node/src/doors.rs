@@ -1,0 +1,51 @@
+//! The sockets a node listens on, and the file that tells where.
+
+use crate::NodeError;
+use protocols::rpc::Doors;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use tokio::net::TcpListener;
+
+/// The sockets a node listens on. The operating system chooses the ports.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For peers.
+    pub peers: TcpListener,
+    /// For clients.
+    pub clients: TcpListener,
+    /// For whoever asks how it stands.
+    pub control: TcpListener,
+}
+
+impl Listeners {
+    /// Opens all of them.
+    ///
+    /// # Errors
+    /// If the operating system denies one.
+    pub async fn open() -> Result<Listeners, NodeError> {
+        let open = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let all: io::Result<Listeners> =
+            async { Ok(Listeners { peers: open().await?, clients: open().await?, control: open().await? }) }
+                .await;
+        all.map_err(NodeError::system("listen on the loopback"))
+    }
+
+    /// Writes where they are, in one piece: whoever sees the file sees all of it.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn announce(&self, ready: &Path) -> Result<(), NodeError> {
+        let write = || {
+            let doors = Doors {
+                peers: self.peers.local_addr()?,
+                clients: self.clients.local_addr()?,
+                control: self.control.local_addr()?,
+            };
+            let draft = ready.with_extension("draft");
+            std::fs::write(&draft, doors.to_string())?;
+            std::fs::rename(&draft, ready)
+        };
+        write().map_err(NodeError::system(format!("write {}", ready.display())))
+    }
+}
