@@ -1,0 +1,65 @@
+//! Did the protocol keep its own promises?
+//!
+//! The simulator looks into the nodes after every step. What it saw broken there is a proof of a bug, whether
+//! or not any client could notice.
+
+use crate::{Anomaly, Budget, Checker, Report};
+use history::{Event, History};
+
+/// Accuses for every [`Event::Violated`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Invariants;
+
+impl Checker for Invariants {
+    fn name(&self) -> &'static str {
+        "invariants"
+    }
+
+    fn check(&self, history: &History, _: &Budget) -> Report {
+        let violated = history.entries().iter().enumerate().filter_map(|(index, entry)| match &entry.event {
+            Event::Violated(violation) => Some((index, entry.time, violation)),
+            _ => None,
+        });
+        let anomaly = |(index, time, violation): (usize, history::Time, &Box<history::Violation>)| Anomaly {
+            name: violation.property.clone(),
+            key: None,
+            story: format!("{time}: {} This breaks {}.", sentence(&violation.story), violation.source),
+            events: vec![index],
+        };
+        let anomalies: Vec<Anomaly> = violated.map(anomaly).collect();
+        match anomalies.first() {
+            None => Report::valid(self.name(), "none was seen broken"),
+            Some(first) => Report::invalid(self.name(), format!("{} was violated", first.name), anomalies),
+        }
+    }
+}
+
+/// The text with a full stop at its end.
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end().trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Verdict;
+    use history::{Phase, Time, Violation};
+
+    #[test]
+    fn a_violation_is_told_with_its_source() {
+        let mut history = History::new();
+        history.push(Time(1), Event::Phase(Phase::Main)).unwrap();
+        assert_eq!(Invariants.check(&history, &Budget::default()).verdict, Verdict::Valid);
+        let violation = Violation {
+            property: "election safety".to_owned(),
+            source: "Raft §5.2".to_owned(),
+            story: "n1 and n2 both lead term 3".to_owned(),
+        };
+        history.push(Time::from_secs(2), Event::Violated(Box::new(violation))).unwrap();
+        let report = Invariants.check(&history, &Budget::default());
+        assert_eq!((report.verdict, report.anomalies.len()), (Verdict::Invalid, 1));
+        let anomaly = &report.anomalies[0];
+        assert_eq!(anomaly.story, "2.000s: n1 and n2 both lead term 3. This breaks Raft §5.2.");
+        assert_eq!(anomaly.events, [1]);
+    }
+}
