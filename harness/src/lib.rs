@@ -14,9 +14,10 @@ mod report;
 pub mod run;
 mod signals;
 mod store;
-mod tally;
+pub mod tally;
 pub mod target;
 mod test;
+pub mod trial;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -1,4 +1,6 @@
 //! The integration tests.
 
+mod flaws;
 mod formats;
+mod simulated;
 mod tidy;

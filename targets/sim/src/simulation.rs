@@ -8,7 +8,7 @@ use crate::network::Network;
 use cluster::{Abilities, Arrival, Cluster, HarnessError, Redirect};
 use history::{
     Call, CallKind, Chance, Doubt, Evidence, Fault, FaultKind, Injection, Link, NodeId, Outcome, ProcessId,
-    Refusal, Time,
+    Refusal, Time, Violation,
 };
 use protocols::{Effect, Input, Options, Protocol, RequestId, Watch};
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// How many nodes one request may visit; [`Redirect`] allows fewer.
 const HOPS: u64 = 8;
+
+/// More than this never happens at one instant, not even when a node wakes from a long pause.
+const MOST_AT_ONCE: u32 = 1_000_000;
 
 /// A cluster of `P` in one thread and virtual time.
 pub struct Simulation<P: Protocol> {
@@ -31,6 +34,8 @@ pub struct Simulation<P: Protocol> {
     arrivals: VecDeque<Arrival>,
     watch: P::Watch,
     violated: bool,
+    // How many things have happened at this instant.
+    at_once: u32,
     boots: Chance,
     disks: Chance,
     naps: Chance,
@@ -70,6 +75,7 @@ impl<P: Protocol> Simulation<P> {
             arrivals: VecDeque::new(),
             watch: P::Watch::default(),
             violated: false,
+            at_once: 0,
             boots: chance.split("boots"),
             disks: chance.split("disks"),
             naps: chance.split("naps"),
@@ -95,6 +101,23 @@ impl<P: Protocol> Simulation<P> {
 
     fn machine(&mut self, node: NodeId) -> &mut Machine<P> {
         &mut self.machines[usize::from(node.0 - 1)]
+    }
+
+    /// It is now `time`. A core that makes endless work for itself without letting time pass would stop the
+    /// simulation; on a real machine it would burn a processor.
+    fn pass(&mut self, time: Time) {
+        self.at_once = if time > self.now { 0 } else { self.at_once + 1 };
+        self.now = self.now.max(time);
+        if self.at_once == MOST_AT_ONCE {
+            self.violated = true;
+            self.arrivals.push_back(Arrival::Violated(Violation {
+                property: "progress".to_owned(),
+                source: "a core does finite work for each input".to_owned(),
+                story: format!(
+                    "{MOST_AT_ONCE} things happened at one instant, {time}, and there was no end to it"
+                ),
+            }));
+        }
     }
 
     fn happen(&mut self, happening: Happening<P>) {
@@ -450,7 +473,7 @@ impl<P: Protocol> Cluster for Simulation<P> {
             let Some((time, happening)) = self.agenda.next(limit) else {
                 return Err(HarnessError::new("start the cluster", "nobody leads after 60 virtual seconds"));
             };
-            self.now = time;
+            self.pass(time);
             self.happen(happening);
         }
         Ok(())
@@ -489,7 +512,7 @@ impl<P: Protocol> Cluster for Simulation<P> {
                 self.now = self.now.max(until);
                 return Ok(None);
             };
-            self.now = time.max(self.now);
+            self.pass(time);
             self.happen(happening);
         }
     }
