@@ -138,7 +138,7 @@ impl Flaw {
             ),
             Flaw::CommitOldTerm => (
                 "commit-old-term",
-                "a leader commits entries of earlier terms by counting replicas, and begins its term without an entry",
+                "a leader commits entries of earlier terms by counting replicas, and sends its own only afterwards",
                 "Raft §5.4.2 and figure 8",
             ),
             Flaw::CommitRestoredWrongly => (
@@ -168,7 +168,7 @@ impl Flaw {
             ),
             Flaw::LateStepDown => (
                 "late-step-down",
-                "a leader that meets a higher term takes the term over and goes on leading",
+                "a leader never checks its quorum, and when it meets a higher term it takes the term and goes on leading",
                 "Raft §5.1: if a leader discovers that its term is out of date, it reverts to follower",
             ),
         };

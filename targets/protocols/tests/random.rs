@@ -16,17 +16,21 @@ const KEY: Key = Key(0);
 
 #[test]
 fn the_sound_protocol_is_sound_under_every_seed() {
-    let mut writes = 0;
+    let (mut writes, mut reads, mut leaders) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut weather = Weather::new(seed, None);
         weather.run();
         assert_eq!(weather.found, None, "seed {seed}");
-        assert!(weather.writer.acknowledged > 10, "seed {seed}: {} writes", weather.writer.acknowledged);
-        assert!(weather.reads > 10, "seed {seed}: {} reads", weather.reads);
-        assert!(weather.leaders > 1, "seed {seed}: never a new leader");
+        assert!(weather.leaders > 0, "seed {seed}: never a leader");
         writes += weather.writer.acknowledged;
+        reads += weather.reads;
+        leaders += weather.leaders;
     }
-    println!("{SEEDS} seeds, {writes} writes acknowledged, nothing found");
+    println!("{SEEDS} seeds, {leaders} leaders, {writes} writes and {reads} reads answered, nothing found");
+    assert!(
+        writes > 10_000 && reads > 10_000 && leaders > 1_000,
+        "the weather was too bad to prove anything"
+    );
 }
 
 #[test]
@@ -70,6 +74,14 @@ struct Weather {
     machines: BTreeMap<NodeId, Machine>,
     options: Options,
     watch: Invariants,
+    /// The longest pause between two writes, in milliseconds: a busy client hides some faults, an idle one others.
+    idle: u64,
+    /// The usual delay of a message, at most, in milliseconds.
+    latency: u64,
+    /// The longest pause between two faults, in milliseconds.
+    peace: u64,
+    /// How many of a thousand leaders are cut off as soon as they are elected.
+    spite: u16,
     /// Links that carry nothing, by sender and receiver.
     cut: Vec<(NodeId, NodeId)>,
     /// Out of a thousand.
@@ -116,6 +128,7 @@ enum Happening {
     Write,
     GiveUp(NodeId, RequestId),
     Read,
+    Isolate(NodeId),
     Trouble,
 }
 
@@ -123,6 +136,7 @@ impl Weather {
     fn new(seed: u64, flaw: Option<Flaw>) -> Weather {
         let chance = Chance::new(seed);
         let nodes = NodeId::all(if seed % 2 == 0 { 3 } else { 5 });
+        let spiteful = seed % 32 >= 16;
         let mut weather = Weather {
             chance,
             now: Time::ZERO,
@@ -132,6 +146,17 @@ impl Weather {
             nodes,
             options: Options { flaw, ..Options::default() },
             watch: Invariants::default(),
+            idle: if seed % 4 < 2 { 30 } else { 1000 },
+            latency: if seed % 8 < 4 { 4 } else { 80 },
+            // Figure 8 needs leaders that fall one after another, and little else.
+            peace: if spiteful {
+                4000
+            } else if seed % 16 < 8 {
+                600
+            } else {
+                200
+            },
+            spite: if spiteful { 600 } else { 0 },
             cut: Vec::new(),
             loss: 0,
             writer: Writer::default(),
@@ -199,6 +224,7 @@ impl Weather {
                 }
             }
             Happening::Read => self.read(),
+            Happening::Isolate(node) => self.isolate(&[node]),
             Happening::Trouble => self.trouble(),
         }
     }
@@ -246,6 +272,10 @@ impl Weather {
         }
         let leads = state.is_some_and(|raft| raft.status().role == Role::Leader);
         self.leaders += u64::from(leads && !self.machines[&node].led);
+        if leads && !self.machines[&node].led && self.chance.permille(self.spite) {
+            let soon = self.chance.below(40);
+            self.after(soon, Happening::Isolate(node));
+        }
         self.machine(node).led = leads;
     }
 
@@ -312,7 +342,8 @@ impl Weather {
             return;
         }
         for _ in 0..=u8::from(self.chance.permille(20)) {
-            let late = if self.chance.permille(50) { self.chance.below(150) } else { self.chance.below(4) };
+            let late = if self.chance.permille(50) { 150 } else { self.latency };
+            let late = self.chance.below(late);
             self.after(late, Happening::Deliver { from, to, message: message.clone() });
         }
     }
@@ -350,7 +381,7 @@ impl Weather {
     }
 
     fn write(&mut self) {
-        let pause = self.chance.below(30);
+        let pause = self.chance.below(self.idle);
         self.after(pause, Happening::Write);
         if self.writer.under_way.is_none()
             && let Some(node) = self.whom()
@@ -390,7 +421,7 @@ impl Weather {
 
     /// Something breaks, or is mended.
     fn trouble(&mut self) {
-        let pause = self.chance.below(600);
+        let pause = self.chance.below(self.peace);
         self.after(pause, Happening::Trouble);
         let nodes = self.nodes.clone();
         let node = *self.chance.pick(&nodes).expect("there are nodes");

@@ -106,23 +106,17 @@ impl Raft {
         let beat = now + self.options.tempo.heartbeat;
         let leader = Leader::new(&self.peers, self.log.last_index(), now, beat);
         self.part = Part::Leader(Box::new(leader));
-        // FLAW commit-old-term: it has no need of an entry of its own.
+        // FLAW commit-old-term: it brings old entries home before it sends its own, with the first heartbeat.
+        if self.has(Flaw::CommitOldTerm)
+            && let Part::Leader(leader) = &mut self.part
+        {
+            leader.old_first = true;
+        }
+        self.propose(Entry { term: self.term, call: None }, out);
         if self.has(Flaw::CommitOldTerm) {
-            self.begin_without_entry(out);
-        } else {
-            self.propose(Entry { term: self.term, call: None }, out);
+            self.begin_round(out);
         }
         self.confirm_rounds(out);
-    }
-
-    /// The part of FLAW commit-old-term that is not an omission: what it waits for before a read is the last
-    /// old entry, and its own log must still be known to be durable.
-    fn begin_without_entry(&mut self, out: &mut Output) {
-        if let Part::Leader(leader) = &mut self.part {
-            leader.first -= 1;
-        }
-        self.ask_persisted(out);
-        self.begin_round(out);
     }
 
     /// A higher term was met: this node has no part in it yet. Writing it down is left to the caller.

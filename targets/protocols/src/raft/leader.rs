@@ -25,6 +25,8 @@ pub(super) struct Leader {
     pub(super) beat: Time,
     /// Whether somebody was asked to take over, since the last heartbeat.
     pub(super) handed: bool,
+    /// FLAW commit-old-term: entries of this term wait for those of earlier terms.
+    pub(super) old_first: bool,
 }
 
 impl Leader {
@@ -40,6 +42,7 @@ impl Leader {
             reads: Reads { round: 1, ..Reads::default() },
             beat,
             handed: false,
+            old_first: false,
         }
     }
 
@@ -50,8 +53,9 @@ impl Leader {
 
     /// Sends every follower what it may be sent.
     pub(super) fn feed<R>(&mut self, log: &Log, bulletin: Bulletin, out: &mut Vec<Effect<Message, R>>) {
+        let end = if self.old_first { self.first - 1 } else { log.last_index() };
         for follower in &mut self.followers {
-            while let Some(message) = follower.feed(log, bulletin) {
+            while let Some(message) = follower.feed(log, end, bulletin) {
                 out.push(Effect::Send { to: follower.node, message });
             }
         }

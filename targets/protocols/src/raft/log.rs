@@ -78,10 +78,10 @@ impl Log {
         }
     }
 
-    /// At most `limit` entries from `from` on.
-    pub(super) fn slice(&self, from: u64, limit: usize) -> &[Entry] {
-        let start = (from.saturating_sub(1) as usize).min(self.entries.len());
-        let end = (start + limit).min(self.entries.len());
+    /// The entries from `from` to `to`, both included.
+    pub(super) fn slice(&self, from: u64, to: u64) -> &[Entry] {
+        let end = (to as usize).min(self.entries.len());
+        let start = (from.saturating_sub(1) as usize).min(end);
         &self.entries[start..end]
     }
 

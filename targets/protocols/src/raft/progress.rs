@@ -49,7 +49,7 @@ impl Progress {
     /// At most so many appends in flight to one follower.
     const WINDOW: usize = 8;
     /// At most so many entries in one append. An entry takes at most about 50 bytes, so this limits bytes too.
-    const BATCH: usize = 256;
+    const BATCH: u64 = 256;
 
     /// A follower of whom nothing is known, under a leader whose log ends at `last`.
     pub(super) fn new(node: NodeId, last: u64, now: Time) -> Progress {
@@ -64,17 +64,17 @@ impl Progress {
         }
     }
 
-    /// The next append with entries, if there is something to send and it may go now.
-    pub(super) fn feed(&mut self, log: &Log, bulletin: Bulletin) -> Option<Message> {
+    /// The next append with entries up to `end`, if there are any and it may go now.
+    pub(super) fn feed(&mut self, log: &Log, end: u64, bulletin: Bulletin) -> Option<Message> {
         let open = match self.pace {
             Pace::Probe { asked } => !asked,
             Pace::Replicate => self.flights.len() < Self::WINDOW,
         };
-        if !open || self.next > log.last_index() {
+        if !open || self.next > end {
             return None;
         }
         let previous = log.place(self.next - 1);
-        let entries = log.slice(self.next, Self::BATCH).to_vec();
+        let entries = log.slice(self.next, end.min(self.next + Self::BATCH - 1)).to_vec();
         match &mut self.pace {
             Pace::Probe { asked } => *asked = true,
             Pace::Replicate => {
@@ -119,7 +119,9 @@ impl Progress {
     }
 
     /// It does not hold the entry before the next: looks for a place where it agrees, a whole term at a step
-    /// (§5.3, the last paragraphs). A rejection that answers an older question changes nothing.
+    /// (§5.3, the last paragraphs). A rejection that answers an older question changes nothing; nor does one of
+    /// a place that it acknowledged before, which would mean that it lost what it had promised to keep, and
+    /// asking again at once would only be a storm.
     pub(super) fn reject(&mut self, rejected: u64, conflict: Place, log: &Log) {
         match self.pace {
             Pace::Replicate if rejected > self.matched => {
@@ -127,13 +129,13 @@ impl Progress {
                 self.next = self.matched + 1;
                 self.pace = Pace::Probe { asked: false };
             }
-            Pace::Probe { .. } if rejected + 1 == self.next => {
+            Pace::Probe { .. } if rejected > self.matched && rejected + 1 == self.next => {
                 // If the leader has entries of the conflicting term, its last one may be shared; else none
                 // of that term are.
                 let past = log.first_since(conflict.term + 1);
                 let shares = conflict.term > 0 && log.term_at(past - 1) == Some(conflict.term);
                 let next = if shares { past } else { conflict.index };
-                self.next = next.min(rejected).max(self.matched + 1);
+                self.next = next.clamp(self.matched + 1, rejected);
                 self.pace = Pace::Probe { asked: false };
             }
             Pace::Replicate | Pace::Probe { .. } => {}

@@ -58,7 +58,7 @@ impl Raft {
 
     /// The leader of this term sent entries, or none.
     pub(super) fn answer_append(&mut self, now: Time, from: NodeId, append: Append, out: &mut Output) {
-        // FLAW late-step-down: it does not listen to others before its own check-quorum.
+        // FLAW late-step-down: it does not listen to other leaders either.
         if self.has(Flaw::LateStepDown) && matches!(self.part, Part::Leader(_)) {
             return;
         }
@@ -169,12 +169,15 @@ impl Raft {
         let Part::Leader(leader) = &mut self.part else { return };
         leader.beat = now + tempo.heartbeat;
         leader.handed = false;
-        // FLAW reads-without-quorum: a leader never doubts itself.
-        if !leader.has_quorum(now - tempo.election) && !self.has(Flaw::ReadsWithoutQuorum) {
+        // FLAW reads-without-quorum, late-step-down: a leader never doubts itself.
+        let sure = matches!(self.options.flaw, Some(Flaw::ReadsWithoutQuorum | Flaw::LateStepDown));
+        if !sure && !leader.has_quorum(now - tempo.election) {
             self.step_down(now, out);
             return;
         }
+        leader.old_first = false;
         self.begin_round(out);
+        self.feed(out);
         self.hand_over(out);
         self.give_up(now, out);
     }
