@@ -34,7 +34,7 @@ pub struct Daemon {
 #[derive(Debug, Default)]
 pub struct Life {
     /// Its process, until it is reaped.
-    pub pid: Option<Pid>,
+    pub process: Option<Process>,
     /// We killed it; if it has no process, that is why.
     pub killed: bool,
     /// We stopped it.
@@ -43,6 +43,14 @@ pub struct Life {
     pub serving: Option<Serving>,
     /// How its last process ended.
     pub ended: Option<ExitStatus>,
+}
+
+/// One process of a node. Whoever wants to see its end holds on to this: the node may have another by then.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its number, and its group's.
+    pub pid: Pid,
+    end: watch::Receiver<Option<ExitStatus>>,
 }
 
 /// Where a node serves.
@@ -60,7 +68,19 @@ pub struct Serving {
 impl Life {
     /// Whether its process is meant to be there.
     pub fn runs(&self) -> bool {
-        self.pid.is_some() && !self.killed
+        self.process.is_some() && !self.killed
+    }
+
+    fn is(&self, pid: Pid) -> bool {
+        self.process.as_ref().is_some_and(|process| process.pid == pid)
+    }
+}
+
+impl Process {
+    /// How it ended, if it does within this time.
+    pub async fn end_within(mut self, limit: Duration) -> Option<ExitStatus> {
+        let ended = timeout(limit, self.end.wait_for(Option::is_some)).await;
+        *ended.ok()?.ok()?
     }
 }
 
@@ -96,9 +116,7 @@ impl Daemon {
     /// # Errors
     /// If the old one does not go or the new one does not come.
     pub async fn start(self: &Arc<Self>, spawner: &Spawner) -> io::Result<Pid> {
-        if !self.ends_within(Duration::from_secs(5)).await {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the last process has not ended yet"));
-        }
+        self.down_within(Duration::from_secs(5)).await?;
         if let Err(error) = fs::remove_file(&self.seat.ready)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -109,10 +127,11 @@ impl Daemon {
         let child = spawner.spawn(command).await;
         let child = child.map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         let pid = Pid::from_raw(child.id().cast_signed());
-        self.life.send_modify(|life| *life = Life { pid: Some(pid), ..Life::default() });
+        let (tell, end) = watch::channel(None);
+        self.life.send_modify(|life| *life = Life { process: Some(Process { pid, end }), ..Life::default() });
         let daemon = Arc::clone(self);
         let waiter = std::thread::Builder::new().name(format!("{} waiter", self.node()));
-        let waiting = waiter.spawn(move || daemon.bury(pid, child));
+        let waiting = waiter.spawn(move || daemon.bury(pid, child, &tell));
         if let Err(error) = waiting {
             self.signal(Signal::SIGKILL, |_| true);
             return Err(error);
@@ -130,19 +149,20 @@ impl Daemon {
     }
 
     /// Waits for the end of a process, in a thread of its own.
-    fn bury(&self, pid: Pid, mut child: Child) {
+    fn bury(&self, pid: Pid, mut child: Child, tell: &watch::Sender<Option<ExitStatus>>) {
         if let Err(error) = process::await_end(pid) {
             tracing::error!("cannot wait for {}, process {pid}: {error}", self.node());
         }
-        let mut ours = false;
+        let (mut ended, mut ours) = (None, false);
         // Reaped under the lock: whoever sends a signal under it can be sure whom the number means.
         self.life.send_modify(|life| {
-            let ended = child.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
+            ended = child.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
             // It may have died just before we killed it: then the death is its own.
             ours = life.killed && ended.is_none_or(was_killed);
             *life = Life { killed: life.killed, ended, ..Life::default() };
             self.network.locate(self.node(), None);
         });
+        tell.send_replace(ended);
         if !ours {
             // If nobody listens any more, the run is over.
             let _over = self.arrivals.send(Arrival::Died { node: self.node(), how: self.epitaph() });
@@ -150,14 +170,14 @@ impl Daemon {
     }
 
     /// Sends a signal to its process if it has one and `mark` agrees; `mark` also notes what was done.
-    pub fn signal(&self, signal: Signal, mark: impl FnOnce(&mut Life) -> bool) -> Option<Pid> {
+    pub fn signal(&self, signal: Signal, mark: impl FnOnce(&mut Life) -> bool) -> Option<Process> {
         let mut signalled = None;
         self.life.send_if_modified(|life| {
-            if let Some(pid) = life.pid
+            if let Some(process) = life.process.clone()
                 && mark(life)
             {
-                match process::signal(pid, signal) {
-                    Ok(()) => signalled = Some(pid),
+                match process::signal(process.pid, signal) {
+                    Ok(()) => signalled = Some(process),
                     Err(error) => tracing::error!("cannot send {signal} to {}: {error}", self.seat.node),
                 }
             }
@@ -167,14 +187,20 @@ impl Daemon {
     }
 
     /// Kills its process, if it has one that was not killed yet.
-    pub fn kill(&self) -> Option<Pid> {
+    pub fn kill(&self) -> Option<Process> {
         self.signal(Signal::SIGKILL, |life| !std::mem::replace(&mut life.killed, true))
     }
 
-    /// Whether its process is reaped within this time.
-    pub async fn ends_within(&self, limit: Duration) -> bool {
+    /// Waits until it has no process.
+    ///
+    /// # Errors
+    /// If it still has one after this time.
+    pub async fn down_within(&self, limit: Duration) -> io::Result<()> {
         let mut life = self.life.subscribe();
-        timeout(limit, life.wait_for(|life| life.pid.is_none())).await.is_ok_and(|ended| ended.is_ok())
+        let down = timeout(limit, life.wait_for(|life| life.process.is_none())).await;
+        let late =
+            || io::Error::new(io::ErrorKind::TimedOut, format!("its process does not end within {limit:?}"));
+        down.map_or_else(|_| Err(late()), |_| Ok(()))
     }
 
     /// Waits until this process serves, and opens its door for clients.
@@ -185,7 +211,7 @@ impl Daemon {
         let deadline = Instant::now() + limit;
         let mut complaint = "it has not said that it is ready".to_owned();
         while Instant::now() < deadline {
-            if self.life(|life| life.pid != Some(pid) || life.killed) {
+            if self.life(|life| !life.is(pid) || life.killed) {
                 return Err(format!("it ended before it was ready: {}", self.epitaph()));
             }
             match self.system.addresses(&self.seat) {
@@ -210,7 +236,7 @@ impl Daemon {
     /// Tells the network where this life of the node is, unless it is over.
     fn locate(&self, pid: Pid, peers: SocketAddr) {
         self.life.send_if_modified(|life| {
-            if life.pid == Some(pid) {
+            if life.is(pid) {
                 self.network.locate(self.node(), Some(peers));
             }
             false
@@ -224,7 +250,7 @@ impl Daemon {
         let clients = proxy::open(whereabouts, link(), link()).map_err(|error| error.to_string())?;
         let serving = Serving { clients, control, standing: Some(standing) };
         let opened = self.life.send_if_modified(|life| {
-            let alive = life.pid == Some(pid) && !life.killed;
+            let alive = life.is(pid) && !life.killed;
             if alive {
                 life.serving = Some(serving);
             }
@@ -240,11 +266,11 @@ impl Daemon {
     /// Asks again and again how it stands, for ever.
     pub async fn observe(self: Arc<Self>) {
         loop {
-            let asked = self.life(|life| Some((life.pid?, life.serving.as_ref()?.control)));
+            let asked = self.life(|life| Some((life.process.as_ref()?.pid, life.serving.as_ref()?.control)));
             if let Some((pid, control)) = asked {
                 let standing = self.ask(control, Duration::from_millis(150)).await;
                 self.life.send_if_modified(|life| {
-                    if life.pid == Some(pid)
+                    if life.is(pid)
                         && let Some(serving) = &mut life.serving
                     {
                         serving.standing = standing;
@@ -256,20 +282,12 @@ impl Daemon {
         }
     }
 
-    /// Whether its last process ended by SIGKILL.
-    pub fn was_killed(&self) -> bool {
-        self.life(|life| life.ended.is_some_and(was_killed))
-    }
-
-    /// How its last process ended.
-    pub fn end(&self) -> String {
-        self.life(|life| life.ended.map_or_else(|| "it runs".to_owned(), |status| status.to_string()))
-    }
-
     /// How its last process ended, and its last words.
     fn epitaph(&self) -> String {
         let words = self.last_words(1).pop().unwrap_or_else(|| "none".to_owned());
-        format!("{}; last words: {words}", self.end())
+        let end =
+            self.life(|life| life.ended.map_or_else(|| "it runs".to_owned(), |ended| ended.to_string()));
+        format!("{end}; last words: {words}")
     }
 
     /// The last lines of its log.
@@ -281,6 +299,7 @@ impl Daemon {
     }
 }
 
-fn was_killed(ended: ExitStatus) -> bool {
+/// Whether a process ended by SIGKILL.
+pub fn was_killed(ended: ExitStatus) -> bool {
     ended.signal() == Some(Signal::SIGKILL as i32)
 }

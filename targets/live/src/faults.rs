@@ -3,14 +3,13 @@
 //! A fault has two halves. What is done is done at once, one fault after the other, in the order in which they
 //! were asked for. What is observed of it takes its time, and the faults do not wait for one another's evidence.
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Process, was_killed};
 use crate::link::Counts;
 use crate::process;
 use crate::site::Site;
 use cluster::{Arrival, Framing};
 use history::{Evidence, Fault, FaultKind, Injection, Link, NodeId, Trouble};
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,7 +36,7 @@ const SETTLING: Duration = Duration::from_millis(100);
 /// What will have become of a fault.
 type Observation = Pin<Box<dyn Future<Output = Injection> + Send>>;
 /// The victims of a signal, by process.
-type Victims = Vec<(Arc<Daemon>, Pid)>;
+type Victims = Vec<(Arc<Daemon>, Process)>;
 
 /// Makes faults in the order in which they come, for ever.
 pub async fn serve(site: Arc<Site>, mut faults: mpsc::UnboundedReceiver<Fault>) {
@@ -194,14 +193,12 @@ fn kill(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
     }
     Box::pin(async move {
         let (mut seen, mut doubts) = (spared, Vec::new());
-        for (daemon, pid) in victims {
-            let node = daemon.node();
-            if !daemon.ends_within(OBEYING).await {
-                doubts.push(format!("{node}, process {pid}, did not end within {} s", OBEYING.as_secs()));
-            } else if daemon.was_killed() {
-                seen.push(format!("{node}, process {pid}, ended: {}", daemon.end()));
-            } else {
-                doubts.push(format!("{node}, process {pid}, ended by itself: {}", daemon.end()));
+        for (daemon, process) in victims {
+            let who = format!("{}, process {},", daemon.node(), process.pid);
+            match process.end_within(OBEYING).await {
+                Some(end) if was_killed(end) => seen.push(format!("{who} ended: {end}")),
+                Some(end) => doubts.push(format!("{who} ended by itself: {end}")),
+                None => doubts.push(format!("{who} did not end within {} s", OBEYING.as_secs())),
             }
         }
         concluded(seen, doubts)
@@ -257,7 +254,7 @@ fn stopped_or_not(victims: Victims, spared: Vec<String>, stopped: bool) -> Obser
     }
     Box::pin(async move {
         let (mut seen, mut doubts, deadline) = (spared, Vec::new(), Instant::now() + OBEYING);
-        for (daemon, pid) in victims {
+        for (daemon, Process { pid, .. }) in victims {
             let mut is_stopped = process::is_stopped(pid);
             while is_stopped == Some(!stopped) && Instant::now() < deadline {
                 sleep(Duration::from_millis(2)).await;
@@ -284,12 +281,12 @@ fn signalled(
     site: &Site,
     nodes: &[NodeId],
     otherwise: &str,
-    signal: impl Fn(&Daemon) -> Option<Pid>,
+    signal: impl Fn(&Daemon) -> Option<Process>,
 ) -> (Victims, Vec<String>) {
     let (mut victims, mut spared) = (Vec::new(), Vec::new());
     for daemon in nodes.iter().filter_map(|node| site.daemons.get(node)) {
         match signal(daemon) {
-            Some(pid) => victims.push((Arc::clone(daemon), pid)),
+            Some(process) => victims.push((Arc::clone(daemon), process)),
             None => spared.push(format!("{} was {otherwise}", daemon.node())),
         }
     }

@@ -175,8 +175,8 @@ impl Cluster for Local {
         }
         let mut left = Vec::new();
         for daemon in site.daemons.values() {
-            if !runtime.block_on(daemon.ends_within(CLEARING)) {
-                left.push(daemon.node().to_string());
+            if let Err(error) = runtime.block_on(daemon.down_within(CLEARING)) {
+                left.push(format!("{}: {error}", daemon.node()));
             }
         }
         // Ends all tasks, and with them every proxy's port.
@@ -184,8 +184,7 @@ impl Cluster for Local {
         if left.is_empty() {
             return Ok(());
         }
-        let why = format!("{} did not end within {} s of SIGKILL", left.join(", "), CLEARING.as_secs());
-        Err(HarnessError::new("stop every node", why))
+        Err(HarnessError::new("stop every node", left.join("; ")))
     }
 }
 

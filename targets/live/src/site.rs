@@ -80,9 +80,8 @@ impl Site {
         for (daemon, pid) in started {
             let serves = daemon.serve(pid, deadline.saturating_duration_since(Instant::now())).await;
             serves.map_err(|why| {
-                let words = daemon.last_words(5).join("\n  ");
-                HarnessError::new(format!("start node {}", daemon.node()), why)
-                    .advise(format!("its log ends:\n  {words}"))
+                let error = HarnessError::new(format!("start node {}", daemon.node()), why);
+                error.advise(format!("its log ends:\n  {}", daemon.last_words(5).join("\n  ")))
             })?;
             tokio::spawn(Arc::clone(daemon).observe());
         }
