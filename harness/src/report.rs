@@ -86,9 +86,6 @@ fn body(judgement: &Judgement) -> String {
     for report in &judgement.reports {
         let verdict = report.verdict.to_string();
         let _ = writeln!(page, "judged   {:width$}  {verdict:7}  {}", report.checker, report.summary);
-        for (name, value) in &report.measures {
-            let _ = writeln!(page, "           {name}: {value}");
-        }
     }
     let _ = writeln!(page);
     for report in &judgement.reports {
@@ -166,7 +163,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
