@@ -140,8 +140,8 @@ impl Raft {
         if follower.accept(matched) {
             self.advance_commit(out);
         }
-        self.confirm_rounds(out);
         self.feed(out);
+        self.confirm_rounds(out);
         self.hand_over(out);
     }
 
@@ -158,8 +158,8 @@ impl Raft {
         let Some(follower) = leader.follower(from) else { return };
         follower.hear(round, now);
         follower.reject(rejected, conflict, &self.log);
-        self.confirm_rounds(out);
         self.feed(out);
+        self.confirm_rounds(out);
     }
 
     /// The leader shows that it lives, and looks whether anybody listens. Without a majority within an

@@ -1,0 +1,84 @@
+//! How a transcript writes things down: short, and the same for ever.
+
+use history::{Call, Key};
+use tribunal_protocols::raft::{Entry, Message, Place, Record};
+
+fn key(key: Key) -> String {
+    ["x", "y", "z"].get(key.0 as usize).map_or_else(|| key.to_string(), |name| (*name).to_owned())
+}
+
+/// `x=5`
+pub fn call(call: &Call) -> String {
+    match call {
+        Call::Read { key: k } => format!("read {}", key(*k)),
+        Call::Write { key: k, value } => format!("{}={value}", key(*k)),
+        Call::Cas { key: k, expected, new } => {
+            let expected = expected.map_or_else(|| "nil".to_owned(), |value| value.to_string());
+            format!("{}={expected}→{new}", key(*k))
+        }
+    }
+}
+
+/// `7@2`
+pub fn place(place: Place) -> String {
+    format!("{}@{}", place.index, place.term)
+}
+
+/// `7@2 x=5`
+pub fn entry(index: u64, entry: &Entry) -> String {
+    let what = entry.call.as_ref().map_or_else(|| "nothing".to_owned(), call);
+    format!("{index}@{} {what}", entry.term)
+}
+
+/// What is written down.
+pub fn record(record: &Record) -> String {
+    match record {
+        Record::Ballot { term, vote: Some(node) } => format!("term {term}, vote for {node}"),
+        Record::Ballot { term, vote: None } => format!("term {term}"),
+        Record::Append { index, entry: new } => entry(*index, new),
+        Record::Truncate { from } => format!("nothing from {from} on"),
+    }
+}
+
+/// The kind of a message, by which scripts name it.
+pub fn kind(message: &Message) -> &'static str {
+    match message {
+        Message::Canvass { .. } => "canvass",
+        Message::Support { .. } => "support",
+        Message::RequestVote { .. } => "request-vote",
+        Message::Vote { .. } => "vote",
+        Message::Append { entries, .. } if entries.is_empty() => "heartbeat",
+        Message::Append { .. } => "append",
+        Message::Ack { .. } => "ack",
+        Message::Reject { .. } => "reject",
+        Message::Stale { .. } => "stale",
+        Message::TimeoutNow { .. } => "timeout-now",
+        Message::Persisted { .. } => "persisted",
+    }
+}
+
+/// What is said.
+pub fn message(message: &Message) -> String {
+    let yes = |granted: bool| if granted { "yes" } else { "no" };
+    let rest = match message {
+        Message::Canvass { term, last } | Message::RequestVote { term, last } => {
+            format!("term {term}, log ends {}", place(*last))
+        }
+        Message::Support { term, granted } | Message::Vote { term, granted } => {
+            format!("term {term}: {}", yes(*granted))
+        }
+        Message::Append { term, previous, entries, commit, round } => {
+            let indexes = previous.index + 1..;
+            let listed: Vec<String> = indexes.zip(entries).map(|(index, new)| entry(index, new)).collect();
+            let listed = if listed.is_empty() { String::new() } else { format!(" [{}]", listed.join(", ")) };
+            format!("term {term}, after {}{listed}, commit {commit}, round {round}", place(*previous))
+        }
+        Message::Ack { term, matched, round } => format!("term {term}, up to {matched}, round {round}"),
+        Message::Reject { term, rejected, conflict, round } => {
+            format!("term {term}, not {rejected}, try {}, round {round}", place(*conflict))
+        }
+        Message::Stale { term } | Message::TimeoutNow { term } => format!("term {term}"),
+        Message::Persisted { term, index } => format!("term {term}, up to {index}"),
+    };
+    format!("{} {rest}", kind(message))
+}

@@ -1,0 +1,396 @@
+//! The stage: nodes, disks, clocks and messages that move only when the script says so.
+
+use crate::notation;
+use history::{Call, Chance, NodeId, Time};
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::time::Duration;
+use tribunal_protocols::raft::{Invariants, Message, Raft, Record};
+use tribunal_protocols::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
+
+/// A cluster on a stage.
+#[derive(Default)]
+pub struct Stage {
+    players: BTreeMap<NodeId, Player>,
+    options: Options,
+    under_way: VecDeque<Letter>,
+    /// Those who are apart from all others.
+    apart: Vec<NodeId>,
+    requests: u64,
+    watch: Invariants,
+    steps: u64,
+    violation: Option<String>,
+    told: String,
+}
+
+#[derive(Default)]
+struct Player {
+    core: Option<Raft>,
+    disk: Vec<Record>,
+    /// Its own clock.
+    clock: Time,
+    stalled: bool,
+    /// What waits for the disk.
+    queue: VecDeque<Effect<Message, Record>>,
+    boots: u64,
+}
+
+#[derive(Clone)]
+struct Letter {
+    from: NodeId,
+    to: NodeId,
+    message: Message,
+}
+
+/// Some of the messages under way.
+pub struct Filter {
+    pub from: Option<NodeId>,
+    pub to: Option<NodeId>,
+    pub kind: Option<String>,
+    pub count: usize,
+}
+
+impl Filter {
+    fn matches(&self, letter: &Letter) -> bool {
+        self.from.is_none_or(|from| from == letter.from)
+            && self.to.is_none_or(|to| to == letter.to)
+            && self.kind.as_ref().is_none_or(|kind| kind == notation::kind(&letter.message))
+    }
+}
+
+type Done = Result<(), String>;
+
+impl Stage {
+    pub fn new(count: u16, flaw: Option<Flaw>) -> Stage {
+        let options = Options { flaw, tempo: Tempo::default() };
+        let players = NodeId::all(count).into_iter().map(|node| (node, Player::default())).collect();
+        let mut stage = Stage { players, options, ..Stage::default() };
+        for node in stage.nodes() {
+            stage.start(node);
+        }
+        stage
+    }
+
+    pub fn nodes(&self) -> Vec<NodeId> {
+        self.players.keys().copied().collect()
+    }
+
+    /// What was told since the last `clear`, or the violation.
+    pub fn told(&mut self) -> Result<String, Box<dyn Error>> {
+        let told = std::mem::take(&mut self.told);
+        match self.violation.take() {
+            Some(violation) => Err(format!("{told}{violation}").into()),
+            None => Ok(told),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.told.clear();
+    }
+
+    fn tell(&mut self, line: &str) {
+        self.told.push_str(line);
+        self.told.push('\n');
+    }
+
+    fn player(&mut self, node: NodeId) -> Result<&mut Player, String> {
+        self.players.get_mut(&node).ok_or_else(|| format!("there is no {node}"))
+    }
+
+    fn start(&mut self, node: NodeId) {
+        let (nodes, options) = (self.nodes(), self.options);
+        let Some(player) = self.players.get_mut(&node) else { return };
+        let chance = Chance::new(player.boots).split(&node.to_string());
+        let disk = player.disk.clone();
+        player.core = Some(Raft::boot(node, &nodes, disk, options, player.clock, chance));
+        self.look(node);
+    }
+
+    pub fn boot(&mut self, node: NodeId) -> Done {
+        if self.player(node)?.core.is_some() {
+            return Err(format!("{node} runs already"));
+        }
+        self.start(node);
+        self.tell_state("log", node);
+        Ok(())
+    }
+
+    pub fn crash(&mut self, node: NodeId) -> Done {
+        let player = self.player(node)?;
+        let lost: Vec<String> = player.queue.drain(..).map(|effect| show(&effect)).collect();
+        (player.core, player.stalled, player.boots) = (None, false, player.boots + 1);
+        for effect in lost {
+            self.tell(&format!("{node} never did: {effect}"));
+        }
+        self.look(node);
+        Ok(())
+    }
+
+    pub fn set_disk(&mut self, node: NodeId, term: u64, terms: &[u64]) -> Done {
+        let player = self.player(node)?;
+        if player.core.is_some() {
+            return Err(format!("{node} runs: crash it first"));
+        }
+        // The same index and term is the same entry on every node.
+        let entries = (1..).zip(terms).map(|(index, &term)| {
+            let value = history::Value((term * 100 + index) as i64);
+            let call = Some(Call::Write { key: history::Key(0), value });
+            Record::Append { index, entry: tribunal_protocols::raft::Entry { term, call } }
+        });
+        player.disk = [Record::Ballot { term, vote: None }].into_iter().chain(entries).collect();
+        Ok(())
+    }
+
+    pub fn wake(&mut self, node: NodeId) -> Done {
+        let player = self.player(node)?;
+        let alarm = player.core.as_ref().and_then(Raft::alarm).ok_or(format!("{node} has no alarm"))?;
+        player.clock = player.clock.max(alarm);
+        self.tell(&format!("{node} wakes"));
+        self.input(node, Input::Wake);
+        Ok(())
+    }
+
+    pub fn pass(&mut self, node: NodeId, ms: u64) {
+        if let Ok(player) = self.player(node) {
+            player.clock = player.clock + Duration::from_millis(ms);
+        }
+    }
+
+    pub fn elect(&mut self, node: NodeId) -> Done {
+        let silence = 2 * self.options.tempo.election.as_millis() as u64;
+        self.nodes().into_iter().for_each(|node| self.pass(node, silence));
+        self.wake(node)?;
+        self.settle()?;
+        let leads = self.status(node).is_some_and(|status| status.role == Role::Leader);
+        if leads || self.violation.is_some() { Ok(()) } else { Err(format!("{node} was not elected")) }
+    }
+
+    pub fn stall(&mut self, node: NodeId) -> Done {
+        self.player(node)?.stalled = true;
+        Ok(())
+    }
+
+    /// The disk has written everything that waited for it.
+    pub fn sync(&mut self, node: NodeId) -> Done {
+        let player = self.player(node)?;
+        player.stalled = false;
+        let done: Vec<String> = player.queue.iter().map(show).collect();
+        self.tell(&format!("{node} has synced its disk"));
+        done.iter().for_each(|effect| self.tell(&format!("  {effect}")));
+        self.perform(node);
+        Ok(())
+    }
+
+    pub fn stop(&mut self, node: NodeId) -> Done {
+        self.player(node)?;
+        self.tell(&format!("{node} is to stop"));
+        self.input(node, Input::Stop);
+        if self.status(node).is_some_and(|status| status.stopped) {
+            self.tell("  * stopped");
+        }
+        Ok(())
+    }
+
+    pub fn cut(&mut self, nodes: &[NodeId]) {
+        self.apart = nodes.to_vec();
+    }
+
+    pub fn request(&mut self, node: NodeId, call: Call) -> Done {
+        self.player(node)?;
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.tell(&format!("{node} ← client #{}: {}", id.0, notation::call(&call)));
+        self.input(node, Input::Request { id, call });
+        Ok(())
+    }
+
+    fn take(&mut self, filter: &Filter) -> Vec<Letter> {
+        let mut taken = Vec::new();
+        let mut left = VecDeque::new();
+        for letter in self.under_way.drain(..) {
+            if taken.len() < filter.count && filter.matches(&letter) {
+                taken.push(letter);
+            } else {
+                left.push_back(letter);
+            }
+        }
+        self.under_way = left;
+        taken
+    }
+
+    pub fn deliver(&mut self, filter: &Filter) -> Done {
+        let letters = self.take(filter);
+        if letters.is_empty() {
+            return Err("nothing is under way".to_owned());
+        }
+        letters.into_iter().for_each(|letter| self.hand(letter));
+        Ok(())
+    }
+
+    fn hand(&mut self, Letter { from, to, message }: Letter) {
+        let down = self.players.get(&to).is_none_or(|player| player.core.is_none());
+        if down || self.apart.contains(&from) != self.apart.contains(&to) {
+            self.tell(&format!("{to} ✗ {from} {}", notation::message(&message)));
+        } else {
+            self.tell(&format!("{to} ← {from} {}", notation::message(&message)));
+            self.input(to, Input::Message { from, message });
+        }
+    }
+
+    pub fn settle(&mut self) -> Done {
+        for _ in 0..10_000 {
+            if self.violation.is_some() {
+                return Ok(());
+            }
+            match self.under_way.pop_front() {
+                Some(letter) => self.hand(letter),
+                None => return Ok(()),
+            }
+        }
+        Err("it does not settle".to_owned())
+    }
+
+    pub fn disturb(&mut self, how: &str, filter: &Filter) {
+        let letters = self.take(filter);
+        for Letter { from, to, message } in &letters {
+            let verb = match how {
+                "drop" => "lost",
+                "repeat" => "doubled",
+                _ => "put last",
+            };
+            self.tell(&format!("{verb}: {from} → {to} {}", notation::message(message)));
+        }
+        match how {
+            "repeat" => {
+                let doubled = letters.into_iter().flat_map(|letter| [letter.clone(), letter]);
+                self.under_way.extend(doubled);
+            }
+            "reverse" => self.under_way.extend(letters.into_iter().rev()),
+            _ => {}
+        }
+    }
+
+    fn status(&self, node: NodeId) -> Option<Status> {
+        self.players.get(&node)?.core.as_ref().map(Raft::status)
+    }
+
+    fn input(&mut self, node: NodeId, input: Input<Message>) {
+        let before = self.status(node);
+        let Some(player) = self.players.get_mut(&node) else { return };
+        let Some(core) = &mut player.core else {
+            self.tell(&format!("  {node} is down"));
+            return;
+        };
+        let mut out = Vec::new();
+        core.handle(player.clock, input, &mut out);
+        for effect in &out {
+            let line = show(effect);
+            let player = self.players.get_mut(&node).expect("it was there");
+            let waits = player.stalled && (!player.queue.is_empty() || matches!(effect, Effect::Persist(_)));
+            player.queue.push_back(effect.clone());
+            self.tell(&format!("  {}{line}", if waits { "… " } else { "" }));
+            self.perform_ready(node);
+        }
+        self.tell_change(node, before);
+        self.look(node);
+        self.perform(node);
+    }
+
+    /// Leaves in the queue what the stalled disk holds back, and messages to the node itself.
+    fn perform_ready(&mut self, node: NodeId) {
+        while let Some(player) = self.players.get_mut(&node) {
+            let waits = match player.queue.front() {
+                None => true,
+                Some(Effect::Persist(_)) => player.stalled,
+                Some(Effect::Send { to, .. }) => *to == node,
+                Some(Effect::Reply { .. }) => false,
+            };
+            if waits {
+                return;
+            }
+            match player.queue.pop_front() {
+                Some(Effect::Persist(record)) => player.disk.push(record),
+                Some(Effect::Send { to, message }) => {
+                    self.under_way.push_back(Letter { from: node, to, message });
+                }
+                Some(Effect::Reply { .. }) | None => {}
+            }
+        }
+    }
+
+    /// Performs everything that does not wait for the disk; messages to itself come back at once.
+    fn perform(&mut self, node: NodeId) {
+        loop {
+            self.perform_ready(node);
+            let Some(player) = self.players.get_mut(&node) else { return };
+            if !matches!(player.queue.front(), Some(Effect::Send { .. })) {
+                return;
+            }
+            if let Some(Effect::Send { to, message }) = player.queue.pop_front() {
+                self.hand(Letter { from: node, to, message });
+            }
+        }
+    }
+
+    fn look(&mut self, node: NodeId) {
+        self.steps += 1;
+        let state = self.players.get(&node).and_then(|player| player.core.as_ref());
+        if let Err(violation) = self.watch.observe(node, state) {
+            let told = format!("{} ({}): {}", violation.property, violation.source, violation.story);
+            self.violation.get_or_insert(told);
+        }
+    }
+
+    fn tell_change(&mut self, node: NodeId, before: Option<Status>) {
+        let (Some(before), Some(now)) = (before, self.status(node)) else { return };
+        let standing = |status: Status| (status.role, status.term, status.leader);
+        if standing(before) != standing(now) {
+            self.tell(&format!("  * {}", standing_of(now)));
+        }
+        if before.committed != now.committed {
+            self.tell(&format!("  * committed up to {}", now.committed));
+        }
+    }
+
+    pub fn tell_state(&mut self, what: &str, node: NodeId) {
+        let Some(player) = self.players.get(&node) else { return };
+        let line = match (what, &player.core) {
+            ("disk", _) if player.disk.is_empty() => "nothing".to_owned(),
+            ("disk", _) => player.disk.iter().map(notation::record).collect::<Vec<_>>().join(" | "),
+            (_, None) => "down".to_owned(),
+            ("log", Some(core)) => {
+                let log = core.log();
+                let entries = (1..=log.last_index()).filter_map(|index| Some((index, log.get(index)?)));
+                let entries: Vec<String> = entries.map(|(at, entry)| notation::entry(at, entry)).collect();
+                format!("[{}] committed {}", entries.join(" | "), core.status().committed)
+            }
+            (_, Some(core)) => {
+                let status = core.status();
+                let stopped = if status.stopped { ", stopped" } else { "" };
+                format!("{}, committed {}{stopped}", standing_of(status), status.committed)
+            }
+        };
+        self.tell(&format!("{node}: {line}"));
+    }
+
+    pub fn tell_invariants(&mut self) {
+        self.tell(&format!("the invariants held after each of {} steps", self.steps));
+    }
+}
+
+fn show(effect: &Effect<Message, Record>) -> String {
+    match effect {
+        Effect::Persist(record) => format!("persist {}", notation::record(record)),
+        Effect::Send { to, message } => format!("→ {to} {}", notation::message(message)),
+        Effect::Reply { id, outcome } => format!("reply #{}: {outcome}", id.0),
+    }
+}
+
+fn standing_of(status: Status) -> String {
+    match (status.role, status.leader) {
+        (Role::Leader, _) => format!("leads term {}", status.term),
+        (Role::Candidate, _) => format!("seeks to lead, term {}", status.term),
+        (Role::Follower, Some(leader)) => format!("follows {leader} in term {}", status.term),
+        (Role::Follower, None) => format!("follows no one in term {}", status.term),
+    }
+}
