@@ -5,6 +5,7 @@ use crate::site::Site;
 use crate::worker::{self, Job};
 use cluster::{Abilities, Arrival, Cluster, HarnessError, System};
 use history::{Call, Fault, FaultKind, NodeId, ProcessId, Time};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +102,7 @@ impl Cluster for Local {
             let why = if self.nodes.is_empty() { "it has no nodes" } else { "it runs already" };
             return Err(HarnessError::new("start the cluster", why));
         }
+        allow_open_files();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|why| HarnessError::new("start the runtime", why))?;
         let (tell, arrivals) = mpsc::channel();
@@ -114,9 +116,9 @@ impl Cluster for Local {
         let workers = BTreeMap::new();
         let running = Running { runtime, site: Arc::clone(&site), arrivals, faults, making, workers };
         let started = self.running.insert(running).runtime.block_on(site.start());
-        started.inspect_err(|_| {
-            // The failure to start is what the user needs to know; `drop` tries once more.
-            let _unclean = self.stop();
+        started.map_err(|error| match self.stop() {
+            Ok(()) => error,
+            Err(unclean) => HarnessError { why: format!("{}; moreover: {unclean}", error.why), ..error },
         })
     }
 
@@ -193,5 +195,16 @@ impl Drop for Local {
         if let Err(error) = self.stop() {
             tracing::error!("{error}");
         }
+    }
+}
+
+/// Every client has a connection to every node, and each of those takes three files here. The usual soft limit is
+/// meant for programs that cannot bear more than 1024.
+fn allow_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        tracing::warn!("cannot raise the limit of open files: {error}");
     }
 }

@@ -1,8 +1,8 @@
 //! Connections of clients.
 
 use crate::event::{Event, Inbox};
-use crate::frames;
 use crate::outbox::Asker;
+use crate::{doors, frames};
 use protocols::rpc::Request;
 use std::io;
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -11,9 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 /// Accepts clients and serves them, for ever.
-pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>) -> io::Result<()> {
+pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>) {
     loop {
-        let (stream, address) = listener.accept().await?;
+        let (stream, address) = doors::accept(&listener).await;
         let inbox = inbox.clone();
         tokio::spawn(async move {
             if let Err(error) = serve(stream, inbox).await {

@@ -1,5 +1,6 @@
 //! The control address: whoever connects is told how the node stands.
 
+use crate::doors;
 use crate::event::{Event, Inbox};
 use protocols::rpc;
 use std::io;
@@ -8,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 /// Tells everyone who connects, for ever.
-pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>) -> io::Result<()> {
+pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>) {
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = doors::accept(&listener).await;
         let inbox = inbox.clone();
         tokio::spawn(async move {
             if let Err(error) = tell(stream, inbox).await {

@@ -3,9 +3,25 @@
 use crate::NodeError;
 use protocols::rpc::Doors;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use tokio::net::TcpListener;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+/// The next connection. An error concerns that one connection, or passes (too many open files): a node that
+/// closed its doors for it would be of no use.
+pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!("could not accept a connection: {error}");
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
 
 /// The sockets a node listens on. The operating system chooses the ports.
 #[derive(Debug)]

@@ -3,15 +3,14 @@
 use crate::disk::{self, Results};
 use crate::doors::Listeners;
 use crate::driver::Driver;
-use crate::event::{Event, Inbox};
+use crate::event::Event;
 use crate::outbox::Outbox;
 use crate::wal::{Wal, WalError};
 use crate::{NodeArgs, NodeError, clients, control, peers};
-use history::{Chance, NodeId, Time};
+use history::{Chance, Time};
 use protocols::rpc::Report;
 use protocols::{Input, Protocol, Role, Status, wire};
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -34,11 +33,8 @@ pub fn run<P: Protocol>(args: &NodeArgs) -> Result<(), NodeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(NodeError::system("start the runtime"))?;
     runtime.block_on(async {
-        let (mut node, mut tasks) = Node::<P>::start(args).await?;
-        let lived = tokio::select! {
-            lived = node.live() => lived,
-            failed = first_failure(&mut tasks) => Err(failed),
-        };
+        let mut node = Node::<P>::start(args).await?;
+        let lived = node.live().await;
         node.leave().await;
         lived
     })
@@ -64,11 +60,9 @@ enum Woken {
     Alarm,
 }
 
-type Accepting = JoinSet<io::Result<()>>;
-
 impl<P: Protocol> Node<P> {
     /// Recovers what was promised, then opens the doors.
-    async fn start(args: &NodeArgs) -> Result<(Node<P>, Accepting), NodeError> {
+    async fn start(args: &NodeArgs) -> Result<Node<P>, NodeError> {
         let (nodes, options, clock) = (args.nodes()?, args.options()?, Instant::now());
         let terminate = signal(SignalKind::terminate());
         let terminate = terminate.map_err(NodeError::system("listen for SIGTERM"))?;
@@ -90,9 +84,11 @@ impl<P: Protocol> Node<P> {
         let (inbox, events) = mpsc::channel(4096);
         let listeners = Listeners::open().await?;
         listeners.announce(&args.ready)?;
-        let tasks = open_doors(listeners, nodes, &inbox);
+        tokio::spawn(peers::accept(listeners.peers, nodes, inbox.clone()));
+        tokio::spawn(clients::accept(listeners.clients, inbox.clone()));
+        tokio::spawn(control::accept(listeners.control, inbox));
         tracing::info!("{} serves", args.id);
-        Ok((Node { clock, driver, senders, events, results, terminate, stood: None }, tasks))
+        Ok(Node { clock, driver, senders, events, results, terminate, stood: None })
     }
 
     /// Lives until it is told to stop.
@@ -200,25 +196,4 @@ fn recover<P: Protocol>(args: &NodeArgs) -> Result<(Wal, Vec<P::Record>), NodeEr
     let records: Result<Vec<P::Record>, WalError> =
         recovered.records.iter().enumerate().map(decode).collect();
     Ok((wal, records?))
-}
-
-fn open_doors<M>(listeners: Listeners, nodes: Vec<NodeId>, inbox: &Inbox<M>) -> Accepting
-where
-    M: serde::de::DeserializeOwned + Send + 'static,
-{
-    let mut tasks = JoinSet::new();
-    tasks.spawn(peers::accept(listeners.peers, nodes, inbox.clone()));
-    tasks.spawn(clients::accept(listeners.clients, inbox.clone()));
-    tasks.spawn(control::accept(listeners.control, inbox.clone()));
-    tasks
-}
-
-/// Ends when one of the doors cannot be kept open.
-async fn first_failure(tasks: &mut Accepting) -> NodeError {
-    let source = match tasks.join_next().await {
-        Some(Ok(Err(error))) => error,
-        Some(Err(panicked)) => io::Error::other(panicked),
-        Some(Ok(Ok(()))) | None => io::Error::other("a listener ended"),
-    };
-    NodeError::System { doing: "accept connections".to_owned(), source }
 }

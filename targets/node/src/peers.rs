@@ -1,7 +1,7 @@
 //! Connections between nodes. Each is one-way: whoever dials, sends.
 
 use crate::event::{Event, Inbox};
-use crate::{Peer, frames};
+use crate::{Peer, doors, frames};
 use history::NodeId;
 use protocols::rpc::Envelope;
 use serde::de::DeserializeOwned;
@@ -71,9 +71,9 @@ pub async fn accept<M: DeserializeOwned + Send + 'static>(
     listener: TcpListener,
     nodes: Vec<NodeId>,
     inbox: Inbox<M>,
-) -> io::Result<()> {
+) {
     loop {
-        let (stream, address) = listener.accept().await?;
+        let (stream, address) = doors::accept(&listener).await;
         let (nodes, inbox) = (nodes.clone(), inbox.clone());
         tokio::spawn(async move {
             if let Err(error) = listen(stream, &nodes, inbox).await {

@@ -8,8 +8,9 @@ mod reference;
 
 pub use reference::Reference;
 
-use cluster::HarnessError;
+use cluster::{HarnessError, System};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A system that can be named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +39,18 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// If there is no such system.
-pub fn lookup(name: &str, program: &Path, flaw: Option<&str>) -> Result<Reference, HarnessError> {
+pub fn lookup(name: &str, program: &Path, flaw: Option<&str>) -> Result<Arc<dyn System>, HarnessError> {
     let entry = ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let names = names().collect::<Vec<_>>().join(", ");
         HarnessError::new(format!("test {name:?}"), "there is no such system")
             .advise(format!("there is: {names}"))
     })?;
-    Ok(Reference::new(program.to_owned(), entry.name.to_owned(), flaw.map(str::to_owned)))
+    Ok(Arc::new(Reference::new(program.to_owned(), entry.name.to_owned(), flaw.map(str::to_owned))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cluster::System;
 
     #[test]
     fn every_name_is_found_and_no_other() {
