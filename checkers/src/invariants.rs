@@ -4,7 +4,7 @@
 //! or not any client could notice.
 
 use crate::{Anomaly, Budget, Checker, Report};
-use history::{Event, History};
+use history::{Entry, Event, History};
 
 /// Accuses for every [`Event::Violated`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,17 +16,21 @@ impl Checker for Invariants {
     }
 
     fn check(&self, history: &History, _: &Budget) -> Report {
-        let violated = history.entries().iter().enumerate().filter_map(|(index, entry)| match &entry.event {
-            Event::Violated(violation) => Some((index, entry.time, violation)),
+        let anomaly = |(index, entry): (usize, &Entry)| match &entry.event {
+            Event::Violated(violation) => Some(Anomaly {
+                name: violation.property.clone(),
+                key: None,
+                story: format!(
+                    "{}: {} This breaks {}.",
+                    entry.time,
+                    sentence(&violation.story),
+                    violation.source
+                ),
+                events: vec![index],
+            }),
             _ => None,
-        });
-        let anomaly = |(index, time, violation): (usize, history::Time, &Box<history::Violation>)| Anomaly {
-            name: violation.property.clone(),
-            key: None,
-            story: format!("{time}: {} This breaks {}.", sentence(&violation.story), violation.source),
-            events: vec![index],
         };
-        let anomalies: Vec<Anomaly> = violated.map(anomaly).collect();
+        let anomalies: Vec<Anomaly> = history.entries().iter().enumerate().filter_map(anomaly).collect();
         match anomalies.first() {
             None => Report::valid(self.name(), "none was seen broken"),
             Some(first) => Report::invalid(self.name(), format!("{} was violated", first.name), anomalies),

@@ -1,33 +1,48 @@
 //! The few operations that already rule out every order.
 //!
 //! Only relaxations are used: whatever a history allows is still allowed after a read was dropped or a change's
-//! outcome was forgotten. So what cannot be explained afterwards could not be explained before. Dropping a
+//! outcome was forgotten, and with it what a compare-and-set expected. So what cannot be explained afterwards could not be explained before. Dropping a
 //! change would be none: it turns honest reads into phantoms (`CHECKERS.md` §B.7).
 
 use super::meter::Meter;
 use super::prepare::{Item, NEVER, without_unseen};
 use super::search::{Answer, search};
+use crate::Budget;
 use crate::models::register::{Action, Register};
 
-/// Shrinks `items`, which no order explains up to the return at `stuck`, as far as `meter` allows. The result
-/// cannot be explained either.
-pub(crate) fn core(model: &Register, items: &[Item<Action>], stuck: u32, meter: &Meter) -> Vec<Item<Action>> {
+/// How much memory one attempt may take. A history that needs more to be refuted makes no good story anyway.
+const ATTEMPT: usize = 16 << 20;
+
+/// Shrinks `items`, which no order explains up to the return at `stuck`, within `budget`. The result cannot be
+/// explained either.
+pub(crate) fn core(
+    model: &Register,
+    items: &[Item<Action>],
+    stuck: u32,
+    budget: &Budget,
+) -> Vec<Item<Action>> {
+    let meter = Meter::new(&Budget { bytes: ATTEMPT.min(budget.bytes), ..*budget });
+    let refuted = |items: &[Item<Action>]| matches!(search(model, items, &meter), Answer::None { .. });
     let mut core = items.to_vec();
-    core.retain_mut(|item| item.invoked < stuck && (item.returned <= stuck || relaxed(item)));
+    core.retain_mut(|item| item.invoked < stuck && (item.returned <= stuck || relax(item)));
     core = without_unseen(&core);
+    // What is wrong is usually wrong with the last few operations.
+    let mut last = 8;
+    while last < core.len() && meter.time().is_ok() {
+        let smaller = relaxed(&core, 0..core.len() - last);
+        if refuted(&smaller) {
+            core = smaller;
+            break;
+        }
+        last *= 2;
+    }
     let mut chunk = core.len().div_ceil(2);
     while chunk > 0 {
         let mut end = core.len();
         while end > 0 && meter.time().is_ok() {
             let begin = end.saturating_sub(chunk);
-            let mut smaller = core.clone();
-            let mut at = 0;
-            smaller.retain_mut(|item| {
-                at += 1;
-                at <= begin || at > end || relaxed(item)
-            });
-            let smaller = without_unseen(&smaller);
-            if smaller != core && matches!(search(model, &smaller, meter), Answer::None { .. }) {
+            let smaller = relaxed(&core, begin..end);
+            if smaller != core && refuted(&smaller) {
                 core = smaller;
             }
             end = begin.min(core.len());
@@ -37,8 +52,23 @@ pub(crate) fn core(model: &Register, items: &[Item<Action>], stuck: u32, meter: 
     core
 }
 
-/// Forgets an operation's outcome; whether anything is left of it.
-fn relaxed(item: &mut Item<Action>) -> bool {
+/// The items with the outcomes of those in `range` forgotten.
+fn relaxed(items: &[Item<Action>], range: std::ops::Range<usize>) -> Vec<Item<Action>> {
+    let mut relaxed = items.to_vec();
+    let mut at = 0;
+    relaxed.retain_mut(|item| {
+        at += 1;
+        !range.contains(&(at - 1)) || relax(item)
+    });
+    without_unseen(&relaxed)
+}
+
+/// Forgets an operation's outcome, and what it expected; whether anything is left of it.
+fn relax(item: &mut Item<Action>) -> bool {
     item.returned = NEVER;
-    item.action.left().is_some()
+    match item.action.left() {
+        Some(left) => item.action = Action::Write(left),
+        None => return false,
+    }
+    true
 }

@@ -1,6 +1,6 @@
 //! From a violation to a story that a reader can follow.
 
-use super::prepare::Item;
+use super::prepare::{Item, NEVER};
 use super::unique::{Violation, Zone};
 use crate::Anomaly;
 use crate::models::register::Action;
@@ -122,9 +122,10 @@ impl<'h> Teller<'h> {
         self.anomaly("refused without cause", story, &[op])
     }
 
-    /// Tells that no order explains `core`.
+    /// Tells that no order explains `core`, in which operations whose outcome does not matter never return.
     pub fn no_order(&self, core: &[Item<Action>], stuck: u32) -> Anomaly {
-        let ops: Vec<Op<'_>> = core.iter().map(|item| self.op(item.invoked)).collect();
+        let certain = core.iter().filter(|item| item.returned != NEVER);
+        let ops: Vec<Op<'_>> = certain.map(|item| self.op(item.invoked)).collect();
         let last = self.op(stuck);
         let mut lines: Vec<String> = ops.iter().take(LISTED).map(|op| self.full(op)).collect();
         if ops.len() > LISTED {
@@ -132,7 +133,8 @@ impl<'h> Teller<'h> {
         }
         let story = format!(
             "Everything on {} before {} can be explained. Then {} returned, and no order of the operations \
-             explains it any more. {} of them alone rule it out, given that {} held {} in the beginning: {}.",
+             explains it any more. These {} alone rule it out, even if every other change were free to happen or \
+             not, given that {} held {} in the beginning: {}.",
             self.key,
             self.at(stuck),
             self.on(&last),

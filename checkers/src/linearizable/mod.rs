@@ -126,8 +126,7 @@ impl Linearizable {
             Wrong::NoOrder { place, stuck } => {
                 let deadline = budget.deadline.min(Instant::now() + SHORTENING);
                 let items = without_unseen(prepared.items(*place));
-                let core =
-                    core::core(&self.model, &items, *stuck, &Meter::new(&Budget { deadline, ..*budget }));
+                let core = core::core(&self.model, &items, *stuck, &Budget { deadline, ..*budget });
                 match unique::judge(self.model.initial, &core) {
                     Some(Err(violation)) => teller.violation(&violation),
                     _ => teller.no_order(&core, *stuck),

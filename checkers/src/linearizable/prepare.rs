@@ -7,7 +7,7 @@
 //! * A compare-and-set from a value to itself is a read.
 
 use crate::models::register::Action;
-use history::{Call, History, Key, Op, Outcome, Refusal, Reply};
+use history::{Call, History, Key, Op, Outcome, Refusal, Reply, Value};
 use rustc_hash::FxHashMap;
 
 /// Where an operation returns that need not have happened yet when the history ends.
@@ -29,10 +29,8 @@ pub(crate) struct Item<A> {
 pub(crate) struct Prepared {
     /// Every key, in the order of first use.
     pub keys: Vec<Key>,
-    /// Where each key's items begin, and the end.
-    bounds: Vec<usize>,
-    /// All items, those of a key together and in the order of invocation.
-    items: Vec<Item<Action>>,
+    /// The items of each of them, in the order of invocation.
+    items: Vec<Vec<Item<Action>>>,
     /// Compare-and-sets that were refused although they found what they expected: their key and invocation.
     pub refused: Vec<(Key, usize)>,
     /// How many operations there were, of every outcome.
@@ -58,56 +56,41 @@ impl Prepared {
         if history.len() >= NEVER as usize / 2 {
             return Err(Misfit(format!("the history has {} events, more than can be judged", history.len())));
         }
-        let ops = history.ops();
-        let mut prepared = Prepared { ops: ops.len(), ..Prepared::default() };
-        let mut slots = FxHashMap::default();
-        let mut items = Vec::with_capacity(ops.len());
-        let mut places = Vec::with_capacity(ops.len());
-        let mut sizes = Vec::new();
-        for op in ops {
+        let mut prepared = Prepared { ops: history.ops().len(), ..Prepared::default() };
+        let places = prepared.find_keys(history);
+        for (op, place) in history.ops().zip(places) {
             prepared.unknown += usize::from(op.outcome.is_unknown());
-            let key = op.call.key();
-            let slot = *slots.entry(key).or_insert_with(|| {
-                prepared.keys.push(key);
-                sizes.push(0);
-                sizes.len() as u32 - 1
-            });
             match meaning(&op)? {
                 Meaning::Nothing => {}
-                Meaning::RefusedWithoutCause => prepared.refused.push((key, op.invoked)),
-                Meaning::Item(item) => {
-                    sizes[slot as usize] += 1;
-                    places.push(slot);
-                    items.push(item);
-                }
+                Meaning::RefusedWithoutCause => prepared.refused.push((op.call.key(), op.invoked)),
+                Meaning::Item(item) => prepared.items[place as usize].push(item),
             }
         }
-        prepared.group(items, &places, &sizes);
         Ok(prepared)
+    }
+
+    /// Finds every key and makes room for its items; the place of the key of each operation.
+    fn find_keys(&mut self, history: &History) -> Vec<u32> {
+        let mut known = FxHashMap::default();
+        let mut sizes = Vec::new();
+        let mut place_of = |op: Op<'_>| {
+            let key = op.call.key();
+            let place = *known.entry(key).or_insert(sizes.len() as u32);
+            if place as usize == sizes.len() {
+                self.keys.push(key);
+                sizes.push(0);
+            }
+            sizes[place as usize] += 1;
+            place
+        };
+        let places = history.ops().map(&mut place_of).collect();
+        self.items = sizes.into_iter().map(Vec::with_capacity).collect();
+        places
     }
 
     /// The items of the key at `place`.
     pub fn items(&self, place: usize) -> &[Item<Action>] {
-        &self.items[self.bounds[place]..self.bounds[place + 1]]
-    }
-
-    fn group(&mut self, items: Vec<Item<Action>>, places: &[u32], sizes: &[usize]) {
-        self.bounds.push(0);
-        for size in sizes {
-            self.bounds.push(self.bounds[self.bounds.len() - 1] + size);
-        }
-        if sizes.len() <= 1 {
-            self.items = items;
-            return;
-        }
-        let mut next = self.bounds.clone();
-        let blank = Item { action: Action::Read(None), invoked: 0, returned: 0 };
-        self.items = vec![blank; items.len()];
-        for (item, place) in items.into_iter().zip(places) {
-            let at = &mut next[*place as usize];
-            self.items[*at] = item;
-            *at += 1;
-        }
+        &self.items[place]
     }
 }
 
@@ -143,31 +126,44 @@ fn meaning(op: &Op<'_>) -> Result<Meaning, Misfit> {
     }
 }
 
-/// Drops every change of unknown outcome that nobody can have seen, for it might as well not have happened
-/// (`CHECKERS.md` §B.5.1). What is left is linearizable exactly if everything was.
+/// Drops every change of unknown outcome that nobody can have seen, for it might as well not have happened; and
+/// of equal ones the later, if there are more than operations that could see one (`CHECKERS.md` §B.5.1, B.5.4).
+/// What is left is linearizable exactly if everything was.
 pub(crate) fn without_unseen(items: &[Item<Action>]) -> Vec<Item<Action>> {
-    // The last return of an operation that saw the value and certainly happened, or may have.
-    let mut seen = FxHashMap::default();
-    let mut kept = vec![false; items.len()];
+    let mut kept: Vec<bool> = items.iter().map(|item| item.returned != NEVER).collect();
+    let mut sights = FxHashMap::default();
+    items.iter().zip(&kept).filter(|(_, kept)| **kept).for_each(|(item, _)| note(item, &mut sights));
     let mut grown = true;
-    let note = |item: &Item<Action>, seen: &mut FxHashMap<_, u32>| {
-        if let Some(saw) = item.action.saw() {
-            let last = seen.entry(saw).or_default();
-            *last = item.returned.max(*last);
-        }
-    };
-    for (item, kept) in items.iter().zip(&mut kept).filter(|(item, _)| item.returned != NEVER) {
-        *kept = true;
-        note(item, &mut seen);
-    }
     while grown {
         grown = false;
         for (item, kept) in items.iter().zip(&mut kept).filter(|(_, kept)| !**kept) {
-            if seen.get(&item.action.left()).is_some_and(|last| item.invoked < *last) {
+            if sights.get(&item.action.left()).is_some_and(|sights| item.invoked < sights.last) {
                 (*kept, grown) = (true, true);
-                note(item, &mut seen);
+                note(item, &mut sights);
             }
         }
     }
-    items.iter().zip(kept).filter(|(_, kept)| *kept).map(|(item, _)| *item).collect()
+    let mut equal: FxHashMap<Action, usize> = FxHashMap::default();
+    let mut needed = |item: &Item<Action>| {
+        let before = equal.entry(item.action).or_default();
+        *before += 1;
+        sights.get(&item.action.left()).is_some_and(|sights| *before <= sights.count)
+    };
+    let kept = items.iter().zip(kept).filter(|(_, kept)| *kept).map(|(item, _)| *item);
+    kept.filter(|item| item.returned != NEVER || needed(item)).collect()
+}
+
+/// Who may have seen a value: how many, and the last return among them.
+#[derive(Default)]
+struct Sights {
+    count: usize,
+    last: u32,
+}
+
+fn note(item: &Item<Action>, sights: &mut FxHashMap<Option<Value>, Sights>) {
+    if let Some(saw) = item.action.saw() {
+        let sights = sights.entry(saw).or_default();
+        sights.count += 1;
+        sights.last = sights.last.max(item.returned);
+    }
 }

@@ -12,6 +12,11 @@
 //! * of open operations with equal actions, the one that returns first goes first;
 //! * unknown operations with equal actions are counted, not told apart;
 //! * an unknown operation takes effect only when something that can see its effect comes right after it.
+//!
+//! Many unknown operations make many configurations, because it matters how many of each kind have taken effect.
+//! So the first search forgets that they take effect only once, and there are as few configurations as if there
+//! were none. Its *no* is certain, and so is its *yes* if the order that it found happens to use each only once.
+//! Only otherwise the limits are kept (`CHECKERS.md` §B.5.5).
 
 use super::meter::{Meter, Stop};
 use super::prepare::{Item, NEVER};
@@ -43,15 +48,29 @@ pub(crate) enum Answer {
 /// Searches for an order in which `items`, sorted by invocation, explain everything.
 pub(crate) fn search<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Meter) -> Answer {
     let plan = Plan::of(items);
-    let mut search = Search::new(model, items, &plan, meter);
+    match attempt(model, items, &plan, meter, false) {
+        Some(answer) => answer,
+        None => attempt(model, items, &plan, meter, true).expect("an order within the limits is an order"),
+    }
+}
+
+/// One search, `limited` or not; nothing if it found an order that is over the limits.
+fn attempt<M: Model>(
+    model: &M,
+    items: &[Item<M::Action>],
+    plan: &Plan,
+    meter: &Meter,
+    limited: bool,
+) -> Option<Answer> {
+    let mut search = Search::new(model, items, plan, meter, limited);
     match search.run() {
-        Ok(true) => Answer::Order(search.order()),
-        Ok(false) => Answer::None { stuck: plan.position(items, search.furthest) },
-        Err(stop) => Answer::Gone {
+        Ok(true) => (search.over == 0).then(|| Answer::Order(search.order())),
+        Ok(false) => Some(Answer::None { stuck: plan.position(items, search.furthest) }),
+        Err(stop) => Some(Answer::Gone {
             reached: plan.position(items, search.furthest),
             configurations: search.seen.len(),
             stop,
-        },
+        }),
     }
 }
 
@@ -134,6 +153,12 @@ struct Search<'a, M: Model> {
     items: &'a [Item<M::Action>],
     plan: &'a Plan,
     meter: &'a Meter,
+    /// Whether an unknown operation takes effect only once.
+    limited: bool,
+    /// How many more unknown operations took effect than there were.
+    over: usize,
+    /// The classes of unknown operations that see something.
+    seers: Vec<usize>,
     /// The configuration: the next event, the open calls by slot, which of them took effect, how many of each
     /// class were invoked and took effect, and the state.
     cursor: usize,
@@ -157,14 +182,26 @@ struct Search<'a, M: Model> {
 const BREATH: u32 = 1 << 12;
 
 impl<'a, M: Model> Search<'a, M> {
-    fn new(model: &'a M, items: &'a [Item<M::Action>], plan: &'a Plan, meter: &'a Meter) -> Search<'a, M> {
+    fn new(
+        model: &'a M,
+        items: &'a [Item<M::Action>],
+        plan: &'a Plan,
+        meter: &'a Meter,
+        limited: bool,
+    ) -> Search<'a, M> {
         let (words, classes) = (plan.slots.div_ceil(64), plan.classes.len());
+        let stride = 1 + words + if limited { classes.div_ceil(2) } else { 0 };
         let initial = model.initial();
         Search {
             model,
             items,
             plan,
             meter,
+            limited,
+            over: 0,
+            seers: (0..classes)
+                .filter(|class| !model.overwrites(items[plan.classes[*class][0] as usize].action))
+                .collect(),
             cursor: 0,
             open: vec![None; plan.slots],
             taken: vec![0; words],
@@ -175,7 +212,7 @@ impl<'a, M: Model> Search<'a, M> {
             numbers: FxHashMap::from_iter([(initial, 0)]),
             steps: Vec::new(),
             choices: Vec::new(),
-            seen: Seen::new(1 + words + classes.div_ceil(2), meter),
+            seen: Seen::new(stride, meter),
             key: Vec::new(),
             scratch: Vec::new(),
             furthest: 0,
@@ -184,16 +221,16 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Whether there is an order; the steps are that order then.
     fn run(&mut self) -> Result<bool, Stop> {
-        let mut breath = 0;
+        let mut breath: u32 = 0;
         self.walk();
         let root = Step { item: 0, state: 0, cursor: 0, choices: 0, next: 0 };
         self.steps.push(root);
         self.offer();
         while self.cursor < self.plan.events.len() {
-            breath += 1;
-            if breath % BREATH == 0 {
+            if breath.is_multiple_of(BREATH) {
                 self.meter.time()?;
             }
+            breath = breath.wrapping_add(1);
             let Some(step) = self.steps.last_mut() else { return Ok(false) };
             let Some(choice) = self.choices.get(step.next).copied() else {
                 self.undo();
@@ -251,8 +288,14 @@ impl<'a, M: Model> Search<'a, M> {
     fn flip(&mut self, item: u32, on: bool) {
         let lane = self.plan.lanes[item as usize] as usize;
         match (self.items[item as usize].returned == NEVER, on) {
-            (true, true) => self.used[lane] += 1,
-            (true, false) => self.used[lane] -= 1,
+            (true, true) => {
+                self.over += usize::from(self.used[lane] >= self.invoked[lane]);
+                self.used[lane] += 1;
+            }
+            (true, false) => {
+                self.used[lane] -= 1;
+                self.over -= usize::from(self.used[lane] >= self.invoked[lane]);
+            }
             (false, _) => self.taken[lane / 64] ^= 1 << (lane % 64),
         }
     }
@@ -281,8 +324,10 @@ impl<'a, M: Model> Search<'a, M> {
         self.key.clear();
         self.key.push(((self.cursor as u64) << 32) | u64::from(self.state));
         self.key.extend_from_slice(&self.taken);
-        let pair = |two: &[u32]| u64::from(two[0]) | (u64::from(*two.get(1).unwrap_or(&0)) << 32);
-        self.key.extend(self.used.chunks(2).map(pair));
+        if self.limited {
+            let pair = |two: &[u32]| u64::from(two[0]) | (u64::from(*two.get(1).unwrap_or(&0)) << 32);
+            self.key.extend(self.used.chunks(2).map(pair));
+        }
         self.seen.insert(&self.key)
     }
 
@@ -292,10 +337,15 @@ impl<'a, M: Model> Search<'a, M> {
         (0..self.open.len()).filter(untaken).filter_map(|lane| self.open[lane])
     }
 
-    /// The next of each class of unknown operations that has one left.
-    fn doubtful(&self) -> impl Iterator<Item = u32> {
-        let left = |class: &usize| self.used[*class] < self.invoked[*class];
-        (0..self.used.len()).filter(left).map(|class| self.plan.classes[class][self.used[class] as usize])
+    /// How many of a class of unknown operations may still take effect.
+    fn left(&self, class: usize) -> u32 {
+        if self.limited { self.invoked[class] - self.used[class] } else { self.invoked[class] }
+    }
+
+    /// The next of a class of unknown operations, if one is left.
+    fn next(&self, class: usize) -> Option<u32> {
+        let items = &self.plan.classes[class];
+        (self.left(class) > 0).then(|| items[(self.used[class] as usize).min(items.len() - 1)])
     }
 
     /// Lists what could take effect in this configuration, the most promising first.
@@ -336,7 +386,7 @@ impl<'a, M: Model> Search<'a, M> {
                 at += 1;
             }
         }
-        for item in self.doubtful() {
+        for item in (0..self.used.len()).filter_map(|class| self.next(class)) {
             let after = self.model.step(state, action(item)).filter(|after| *after != state);
             next.extend(after.filter(|after| self.is_seen(*after, item)).map(|after| (item, after)));
         }
@@ -356,8 +406,8 @@ impl<'a, M: Model> Search<'a, M> {
             let action = self.items[other as usize].action;
             !self.model.overwrites(action) && self.model.step(after, action).is_some()
         };
-        let class = self.plan.lanes[item as usize] as usize;
-        let another = self.invoked[class] - self.used[class] > 1;
-        self.waiting().any(sees) || self.doubtful().any(|other| (other != item || another) && sees(other))
+        let another = !self.limited || self.left(self.plan.lanes[item as usize] as usize) > 1;
+        let mut doubtful = self.seers.iter().filter_map(|class| self.next(*class));
+        self.waiting().any(sees) || doubtful.any(|other| (other != item || another) && sees(other))
     }
 }

@@ -1,6 +1,7 @@
 //! The algorithms against the oracle, against each other, and against the table of `CHECKERS.md` §G.1.
 
 mod exhaustive;
+mod limits;
 mod oracle;
 mod random;
 mod simulate;

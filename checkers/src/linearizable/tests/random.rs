@@ -93,7 +93,6 @@ fn a_hundred_thousand_random_histories_are_judged_as_by_the_oracle() {
         assert_eq!(prepared_says(&history), expected, "{}", shown(&history));
         *(if expected { &mut yes } else { &mut no }) += 1;
     }
-    println!("yes {yes}, no {no}");
     assert!(yes > 20_000 && no > 20_000, "yes {yes}, no {no}");
 }
 
@@ -113,7 +112,6 @@ fn both_algorithms_agree_on_long_histories_of_unique_values() {
         assert!(both(None, &items, expected));
         *(if expected { &mut yes } else { &mut no }) += 1;
     }
-    println!("yes {yes}, no {no}");
     assert!(yes > 500 && no > 500, "yes {yes}, no {no}");
 }
 

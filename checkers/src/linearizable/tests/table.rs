@@ -37,13 +37,11 @@ fn every_named_history_is_judged_as_the_table_says() {
         let report = report(&case);
         let names: Vec<&str> = report.anomalies.iter().map(|anomaly| anomaly.name.as_str()).collect();
         let said = if report.verdict == Verdict::Valid { "yes".to_owned() } else { names.join(", ") };
-        println!("{} {}: {said}", case.id, shown(&case.history));
         for anomaly in &report.anomalies {
-            println!("    {} {:?}", anomaly.story, anomaly.events);
             assert!(!anomaly.events.is_empty() && anomaly.events.is_sorted(), "{}", case.id);
         }
         if said != case.expected {
-            wrong.push(format!("{}: {said}, not {}", case.id, case.expected));
+            wrong.push(format!("{} {}: {said}, not {}", case.id, shown(&case.history), case.expected));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
