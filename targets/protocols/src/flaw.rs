@@ -43,6 +43,7 @@ pub enum Flaw {
 
 /// What is said about a flaw.
 struct Profile {
+    flaw: Flaw,
     name: &'static str,
     about: &'static str,
     cite: &'static str,
@@ -89,92 +90,110 @@ impl Flaw {
         self.profile().cite
     }
 
-    fn profile(self) -> Profile {
-        let (name, about, cite) = match self {
-            Flaw::VoteNotPersisted => (
-                "vote-not-persisted",
-                "a node votes and does not write it down, so it may vote twice around a restart",
-                "Raft, figure 2: currentTerm and votedFor are updated on stable storage before responding",
-            ),
-            Flaw::TermNotPersisted => (
-                "term-not-persisted",
-                "a node never writes its term down, so a restarted cluster uses old terms again",
-                "Raft, figure 2: currentTerm is updated on stable storage before responding",
-            ),
-            Flaw::DoubleVote => (
-                "double-vote",
-                "a node votes for everyone who asks, also twice in one term",
-                "Raft §5.2: each server votes for at most one candidate in a given term",
-            ),
-            Flaw::VoteIgnoresLog => (
-                "vote-ignores-log",
-                "a node votes for candidates whose log lacks entries that it has",
-                "Raft §5.4.1: the voter denies its vote if its own log is more up-to-date",
-            ),
-            Flaw::LogNotPersisted => (
-                "log-not-persisted",
-                "a follower acknowledges entries and never writes them down",
-                "Raft, figure 2: log[] is updated on stable storage before responding",
-            ),
-            Flaw::AckBeforePersist => (
-                "ack-before-persist",
-                "a follower acknowledges entries before they are durable",
-                "Raft, figure 2: log[] is updated on stable storage before responding",
-            ),
-            Flaw::NoLogMatchingCheck => (
-                "no-log-matching-check",
-                "a follower appends entries whatever the term of the entry before them",
-                "Raft §5.3: the follower refuses new entries if it does not find the one before them",
-            ),
-            Flaw::NoTruncation => (
-                "no-truncation",
-                "a follower keeps its own entries where they contradict the leader's",
-                "Raft §5.3 and figure 7: conflicting entries are overwritten with the leader's",
-            ),
-            Flaw::CommitBeyondMatch => (
-                "commit-beyond-match",
-                "a follower believes the leader's commit index for entries that were never compared",
-                "Raft, figure 2: commitIndex = min(leaderCommit, index of last new entry)",
-            ),
-            Flaw::CommitOldTerm => (
-                "commit-old-term",
-                "a leader commits entries of earlier terms by counting replicas, and sends its own only afterwards",
-                "Raft §5.4.2 and figure 8",
-            ),
-            Flaw::CommitRestoredWrongly => (
-                "commit-restored-wrongly",
-                "a node that boots takes its whole log for committed and applies it",
-                "Raft, figure 2: commitIndex is volatile and begins at 0",
-            ),
-            Flaw::AcknowledgedBeforeCommit => (
-                "acknowledged-before-commit",
-                "a leader answers a write as soon as it has appended it itself",
-                "MongoDB with write concern 1; Raft §5.3: the result is returned once the entry is applied",
-            ),
-            Flaw::StaleLocalReads => (
-                "stale-local-reads",
-                "every node answers reads from its own store",
-                "ZooKeeper by design, etcd before 2.0 by default; Raft §8: reads must not return stale data",
-            ),
-            Flaw::ReadsWithoutQuorum => (
-                "reads-without-quorum",
-                "a leader answers reads without asking whether it still leads, and never checks its quorum",
-                "Jepsen: etcd and Consul (2014); Raft §8: heartbeats with a majority come before the answer",
-            ),
-            Flaw::ReadsBeforeFirstCommit => (
-                "reads-before-first-commit",
-                "a new leader answers reads before it has committed an entry of its own term",
-                "Raft §8: a leader must have the latest information on which entries are committed",
-            ),
-            Flaw::LateStepDown => (
-                "late-step-down",
-                "a leader never checks its quorum, and when it meets a higher term it takes the term and goes on leading",
-                "Raft §5.1: if a leader discovers that its term is out of date, it reverts to follower",
-            ),
-        };
-        Profile { name, about, cite }
+    fn profile(self) -> &'static Profile {
+        let profile = PROFILES.iter().find(|profile| profile.flaw == self);
+        profile.expect("a test looks at every flaw")
     }
 }
+
+const PROFILES: [Profile; 16] = [
+    Profile {
+        flaw: Flaw::VoteNotPersisted,
+        name: "vote-not-persisted",
+        about: "a node votes and does not write it down, so it may vote twice around a restart",
+        cite: "wenweihu86/raft-java #57; Raft, figure 2: votedFor is on stable storage before the answer",
+    },
+    Profile {
+        flaw: Flaw::TermNotPersisted,
+        name: "term-not-persisted",
+        about: "a node never writes its term down, so a restarted cluster uses old terms again",
+        cite: "NodeDB-Lab/nodedb #161; Raft, figure 2: currentTerm is on stable storage before the answer",
+    },
+    Profile {
+        flaw: Flaw::DoubleVote,
+        name: "double-vote",
+        about: "a node votes for everyone who asks, also twice in one term",
+        cite: "microsoft/CCF #8094; Raft §5.2: each server votes for at most one candidate in a given term",
+    },
+    Profile {
+        flaw: Flaw::VoteIgnoresLog,
+        name: "vote-ignores-log",
+        about: "a node votes for candidates whose log lacks entries that it has",
+        cite: "Raft §5.4.1: the voter denies its vote if its own log is more up-to-date",
+    },
+    Profile {
+        flaw: Flaw::LogNotPersisted,
+        name: "log-not-persisted",
+        about: "a follower acknowledges entries and never writes them down",
+        cite: "Raft, figure 2: log[] is on stable storage before the answer",
+    },
+    Profile {
+        flaw: Flaw::AckBeforePersist,
+        name: "ack-before-persist",
+        about: "a follower acknowledges entries before they are durable",
+        cite: "Jepsen: NATS 2.12.1 (2025); Raft, figure 2: log[] is on stable storage before the answer",
+    },
+    Profile {
+        flaw: Flaw::NoLogMatchingCheck,
+        name: "no-log-matching-check",
+        about: "a follower appends entries whatever the term of the entry before them",
+        cite: "Raft §5.3: the follower refuses new entries if it does not find the one before them",
+    },
+    Profile {
+        flaw: Flaw::NoTruncation,
+        name: "no-truncation",
+        about: "a follower keeps its own entries where they contradict the leader's",
+        cite: "Raft §5.3 and figure 7: conflicting entries are overwritten with the leader's",
+    },
+    Profile {
+        flaw: Flaw::CommitBeyondMatch,
+        name: "commit-beyond-match",
+        about: "a follower believes the leader's commit index for entries that were never compared",
+        cite: "Raft, figure 2: commitIndex = min(leaderCommit, index of last new entry)",
+    },
+    Profile {
+        flaw: Flaw::CommitOldTerm,
+        name: "commit-old-term",
+        about: "a leader commits entries of earlier terms by counting replicas, and sends its own only afterwards",
+        cite: "Raft §5.4.2 and figure 8",
+    },
+    Profile {
+        flaw: Flaw::CommitRestoredWrongly,
+        name: "commit-restored-wrongly",
+        about: "a node that boots takes its whole log for committed and applies it",
+        cite: "Raft, figure 2: commitIndex is volatile and begins at 0",
+    },
+    Profile {
+        flaw: Flaw::AcknowledgedBeforeCommit,
+        name: "acknowledged-before-commit",
+        about: "a leader answers a write as soon as it has appended it itself",
+        cite: "MongoDB with write concern 1; Raft §5.3: the result is returned once the entry is applied",
+    },
+    Profile {
+        flaw: Flaw::StaleLocalReads,
+        name: "stale-local-reads",
+        about: "every node answers reads from its own store",
+        cite: "ZooKeeper by design; Raft §8: reads must not return stale data",
+    },
+    Profile {
+        flaw: Flaw::ReadsWithoutQuorum,
+        name: "reads-without-quorum",
+        about: "a leader answers reads without asking whether it still leads, and never checks its quorum",
+        cite: "Jepsen: etcd and Consul (2014); Raft §8: heartbeats with a majority come before the answer",
+    },
+    Profile {
+        flaw: Flaw::ReadsBeforeFirstCommit,
+        name: "reads-before-first-commit",
+        about: "a new leader answers reads before it has committed an entry of its own term",
+        cite: "etcd #7331; Raft §8: a leader must have the latest information on which entries are committed",
+    },
+    Profile {
+        flaw: Flaw::LateStepDown,
+        name: "late-step-down",
+        about: "a leader never checks its quorum, and when it meets a higher term it takes the term and goes on leading",
+        cite: "Raft §5.1: if a leader discovers that its term is out of date, it reverts to follower",
+    },
+];
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,7 +219,8 @@ mod tests {
     #[test]
     fn every_flaw_is_listed_once_and_found_by_its_name() {
         for (place, flaw) in Flaw::ALL.into_iter().enumerate() {
-            assert_eq!(flaw as usize, place, "{flaw} is listed out of order, so another may be missing");
+            assert_eq!(flaw as usize, place, "{flaw} is listed out of order");
+            assert!(!flaw.about().is_empty() && !flaw.cite().is_empty());
             assert_eq!(flaw.name().parse(), Ok(flaw));
         }
     }

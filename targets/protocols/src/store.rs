@@ -33,3 +33,22 @@ impl Store {
         self.registers.get(&key).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compare_and_set_says_what_it_found_and_changes_nothing() {
+        let mut store = Store::default();
+        let key = Key(1);
+        let cas = |expected, new| Call::Cas { key, expected, new: Value(new) };
+        assert_eq!(store.apply(&cas(None, 5)), Outcome::Ok(Reply::Done));
+        let before = store.clone();
+        let found = Some(Value(5));
+        assert_eq!(store.apply(&cas(None, 6)), Outcome::Fail(Refusal::Mismatch { found }));
+        assert_eq!(store, before);
+        assert_eq!(store.apply(&cas(found, 6)), Outcome::Ok(Reply::Done));
+        assert_eq!(store.apply(&Call::Read { key }), Outcome::Ok(Reply::Read(Some(Value(6)))));
+    }
+}

@@ -22,3 +22,79 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
         Err(error) => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::{Entry, Message, Place, Record};
+    use history::{Call, Key, NodeId, Value};
+
+    fn entries() -> Vec<Entry> {
+        let (key, value) = (Key(7), Value(-3));
+        let calls = [
+            None,
+            Some(Call::Read { key }),
+            Some(Call::Write { key, value }),
+            Some(Call::Cas { key, expected: None, new: value }),
+            Some(Call::Cas { key, expected: Some(value), new: Value(i64::MAX) }),
+        ];
+        calls.into_iter().map(|call| Entry { term: u64::MAX, call }).collect()
+    }
+
+    fn messages() -> Vec<Message> {
+        let (term, round, place) = (3, 9, Place { term: 2, index: 300 });
+        vec![
+            Message::Canvass { term, last: place },
+            Message::Support { term, granted: true },
+            Message::RequestVote { term, last: place },
+            Message::Vote { term, granted: false },
+            Message::Append { term, previous: place, entries: entries(), commit: 5, round },
+            Message::Append { term, previous: place, entries: Vec::new(), commit: 5, round },
+            Message::Ack { term, matched: 4, round },
+            Message::Reject { term, rejected: 4, conflict: place, round },
+            Message::Stale { term },
+            Message::TimeoutNow { term },
+            Message::Persisted { term, index: 4 },
+        ]
+    }
+
+    #[test]
+    fn messages_come_back_as_they_went() {
+        for message in messages() {
+            assert_eq!(decode(&encode(&message)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn records_come_back_as_they_went() {
+        let mut records = vec![
+            Record::Ballot { term: 8, vote: None },
+            Record::Ballot { term: 8, vote: Some(NodeId(5)) },
+            Record::Truncate { from: 2 },
+        ];
+        records.extend((1..).zip(entries()).map(|(index, entry)| Record::Append { index, entry }));
+        for record in records {
+            assert_eq!(decode(&encode(&record)), Ok(record));
+        }
+    }
+
+    #[test]
+    fn what_is_too_short_too_long_or_nonsense_is_an_error_and_no_panic() {
+        for message in messages() {
+            let bytes = encode(&message);
+            for end in 0..bytes.len() {
+                assert!(decode::<Message>(&bytes[..end]).is_err(), "{message:?} cut at {end}");
+            }
+            let longer = [bytes.as_slice(), &[0]].concat();
+            assert_eq!(decode::<Message>(&longer), Err("1 bytes too many".to_owned()));
+        }
+        assert!(decode::<Message>(&[0xff; 40]).is_err());
+    }
+
+    #[test]
+    fn a_heartbeat_is_small() {
+        let previous = Place { term: 2, index: 1000 };
+        let heartbeat = Message::Append { term: 2, previous, entries: Vec::new(), commit: 1000, round: 100 };
+        assert!(encode(&heartbeat).len() < 16);
+    }
+}

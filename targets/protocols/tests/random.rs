@@ -135,7 +135,7 @@ enum Happening {
 impl Weather {
     fn new(seed: u64, flaw: Option<Flaw>) -> Weather {
         let chance = Chance::new(seed);
-        let nodes = NodeId::all(if seed % 2 == 0 { 3 } else { 5 });
+        let nodes = NodeId::all(if seed.is_multiple_of(2) { 3 } else { 5 });
         let spiteful = seed % 32 >= 16;
         let mut weather = Weather {
             chance,

@@ -220,3 +220,71 @@ impl Seen {
         self.log.len() as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Effect, Input, Options, Protocol, RequestId};
+    use history::{Call, Chance, Key, Time, Value};
+
+    const ME: NodeId = NodeId(1);
+
+    /// A leader of one, with two entries, that the watch has seen.
+    fn watched_leader() -> (Raft, Invariants) {
+        let (mut raft, mut watch) = (boot(), Invariants::default());
+        let write = Call::Write { key: Key(0), value: Value(1) };
+        let mut inputs = vec![Input::Request { id: RequestId(1), call: write }, Input::Wake];
+        let now = Time::from_secs(1);
+        while let Some(input) = inputs.pop() {
+            let mut out = Vec::new();
+            raft.handle(now, input, &mut out);
+            watch.observe(ME, Some(&raft)).unwrap();
+            for effect in out {
+                if let Effect::Send { message, .. } = effect {
+                    inputs.push(Input::Message { from: ME, message });
+                }
+            }
+        }
+        assert_eq!((raft.log.last_index(), raft.applied()), (2, 2));
+        (raft, watch)
+    }
+
+    fn boot() -> Raft {
+        Raft::boot(ME, &[ME], Vec::new(), Options::default(), Time::ZERO, Chance::new(1))
+    }
+
+    #[test]
+    fn a_leader_that_cuts_its_log_is_seen() {
+        let (mut raft, mut watch) = watched_leader();
+        raft.log.truncate(2);
+        let violation = watch.observe(ME, Some(&raft)).unwrap_err();
+        assert_eq!(violation.property, "leader append-only");
+    }
+
+    #[test]
+    fn a_leader_that_replaces_an_entry_is_seen() {
+        let (mut raft, mut watch) = watched_leader();
+        raft.log.truncate(2);
+        raft.log.append(Entry { term: 1, call: None });
+        let violation = watch.observe(ME, Some(&raft)).unwrap_err();
+        assert_eq!(violation.property, "leader append-only");
+    }
+
+    #[test]
+    fn a_node_that_comes_back_with_less_is_no_violation_until_it_leads() {
+        let (_, mut watch) = watched_leader();
+        watch.observe(ME, None).unwrap();
+        let mut raft = boot();
+        watch.observe(ME, Some(&raft)).unwrap();
+        // With an empty disk it begins again at term 1, which it led before.
+        for _ in 0..2 {
+            let mut out = Vec::new();
+            raft.handle(Time::from_secs(1), Input::Wake, &mut out);
+            watch.observe(ME, Some(&raft)).unwrap();
+        }
+        let message = crate::raft::Message::Vote { term: 1, granted: true };
+        raft.handle(Time::from_secs(1), Input::Message { from: ME, message }, &mut Vec::new());
+        let violation = watch.observe(ME, Some(&raft)).unwrap_err();
+        assert_eq!(violation.property, "election safety");
+    }
+}

@@ -79,7 +79,7 @@ impl Leader {
     /// The largest number that a majority of the cluster reaches. Quadratic in the number of nodes, which is
     /// small, and needs no memory.
     fn majority(&self, own: u64, of: impl Fn(&Progress) -> u64) -> u64 {
-        let quorum = (self.followers.len() + 1) / 2 + 1;
+        let quorum = self.followers.len().div_ceil(2) + 1;
         let numbers = || self.followers.iter().map(&of).chain([own]);
         let reached = |number: u64| numbers().filter(|&other| other >= number).count() >= quorum;
         numbers().filter(|&number| reached(number)).max().unwrap_or(0)

@@ -26,8 +26,8 @@ pub struct Place {
 ///
 /// * Indexes begin at 1 and have no gaps.
 /// * Terms never fall along it (in a sound node).
-/// * It only grows at its end, except by [`Log::truncate`], which counts its cuts so that a watcher need not
-///   look at the whole log.
+/// * It only grows at its end, except where it is cut, and it counts its cuts so that a watcher need not look
+///   at the whole log.
 #[derive(Debug, Default)]
 pub struct Log {
     entries: Vec<Entry>,

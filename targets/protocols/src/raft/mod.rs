@@ -1,4 +1,88 @@
-//! Raft.
+//! # Raft
+//!
+//! Raft lets a few nodes keep one log, and so one state, as if they were one node that does not fail. This is
+//! all of it that a register needs, after the paper (Ongaro and Ousterhout, *In Search of an Understandable
+//! Consensus Algorithm*, extended version, 2014: "§") and Ongaro's thesis (*Consensus: Bridging Theory and
+//! Practice*, 2014: "thesis"). Names that differ from the paper's say what they are: a *canvass* is a pre-vote,
+//! a *reject* is a failed AppendEntries.
+//!
+//! ## Terms and elections
+//!
+//! Time is cut into terms, each with at most one leader (§5.1, §5.2). A node that hears no leader for its
+//! election timeout, drawn anew each time, first *canvasses* ([`Message::Canvass`], thesis 9.6): would you vote
+//! for me? Nobody says yes who hears a leader, or whose log is more up to date; and asking changes nothing at
+//! either end. So a node that was cut off comes back in its old term and disturbs no one. With a majority
+//! behind it, it enters the next term, votes for itself and asks for votes. A node votes once in a term, first
+//! come, first served, and only for a log that has all that its own has (§5.4.1); [`Place`] compares that way.
+//!
+//! A leader that hears no majority within an election timeout steps down (check-quorum, thesis 6.2), so that its
+//! clients look elsewhere. Nothing depends on that but their patience: no clock is ever trusted for safety.
+//!
+//! ## The log
+//!
+//! Clients' writes are entries of the leader's log, which it brings to everyone (§5.3). Each append says what
+//! comes before its entries, and a follower that has something else there says no and where its conflicting term
+//! begins, so that the leader steps back a whole term at a time. A follower that is known to agree is sent
+//! entries as they come, several appends in flight; what comes faster than the window allows gathers into one
+//! larger append (`progress.rs`, thesis 10.2.1). A gap shows as a rejection, of the next append or of the next
+//! heartbeat, which asks for the place before the next entry like any append does.
+//!
+//! An entry is committed once a majority holds it durably and it is of the leader's own term; all before it
+//! are committed with it (§5.4.2, figure 8). A leader therefore begins its term with an entry that does nothing.
+//! Committed entries are applied in order, and whoever asked for one is answered then. A compare-and-set
+//! compares when it is applied, so its refusal is an answer from the log, too.
+//!
+//! ## Reads
+//!
+//! Reads make no entry (ReadIndex, thesis 6.4): the leader notes what is committed, confirms by a heartbeat
+//! round begun after the read came that it still leads, waits until it has applied what it noted, and answers.
+//! Every append carries the number of the latest round and every answer echoes it; all reads that come during
+//! one round share the next (`read.rs`).
+//!
+//! ## What we write down, and when
+//!
+//! Term and vote ([`Record::Ballot`]), new entries ([`Record::Append`]) and cuts ([`Record::Truncate`]): read in
+//! order, they are a node's whole durable state. How far the log is committed is not written; it is learnt again
+//! from the next leader.
+//!
+//! The rule "on stable storage before responding" (figure 2) is the order of the effects: a vote, an ack, a
+//! reply stand behind the [`Effect::Persist`] that they rest on, and **drivers perform effects in one order
+//! across all inputs**. A driver may write every Persist in its queue with one sync (group commit) and then do
+//! the rest, but nothing that stands behind a Persist may overtake it. The core does not wait for its disk;
+//! it may be several Persists ahead of it.
+//!
+//! That leaves one question: when may a node count *itself*? An entry that a leader has only in memory must
+//! not make a majority: leader and one follower of three would then commit what a crash of the leader
+//! takes back. So a node tells itself, by a message to itself behind the Persist, which comes back when it is
+//! durable: [`Message::Persisted`] for a leader's entries (one under way at a time, for all that were appended
+//! so far), and [`Message::Vote`] for a candidate's own vote. Votes and copies are thus counted all alike, and
+//! what this core calls committed is durable on a majority, also in the eyes of a watch that looks into its
+//! memory. A leader may still *send* entries before its own disk has them (thesis 10.2.1): telling is not
+//! counting.
+//!
+//! ## Leaving
+//!
+//! A leader that is to stop finishes what it has, then tells a follower with a complete log to begin an election
+//! at once (thesis 3.10, `transfer.rs`). A leader that is deposed answers its unfinished writes with *unknown*,
+//! since the next leader may commit them, and its reads with a refusal, since they had no effect.
+//!
+//! ## Where to look
+//!
+//! `election.rs` canvass, vote, lead, step down · `replication.rs` append, ack, reject, heartbeat · `commit.rs`
+//! counting and applying · `read.rs` · `transfer.rs` · `progress.rs` one follower as its leader sees it ·
+//! `leader.rs` what only a leader has · `part.rs` the parts a node plays · `log.rs`, `record.rs`, `message.rs` ·
+//! `invariants.rs` the five properties of figure 3, watched from outside. `FLAW` marks every branch where a
+//! [`Flaw`] makes it wrong on purpose. `testscripts/raft/` tells all this in stories.
+//!
+//! ## What we left out
+//!
+//! * Snapshots and compaction (§7): a run is short, and the log is kept whole.
+//! * Membership changes (§6): the nodes are those given at boot.
+//! * Client sessions (§8): a client that does not know the outcome of a write does not repeat it; the harness
+//!   wants to see exactly what became of it.
+//! * Lease reads (thesis 6.4.1): they trust clocks.
+//! * Reads from followers, forwarding of requests, learners, witnesses, priorities.
+//! * Disks that lie: what was synced is believed to be there.
 
 mod commit;
 mod election;
@@ -141,9 +225,9 @@ impl Raft {
         self.options.flaw == Some(flaw)
     }
 
-    /// How many nodes are a majority.
+    /// How many nodes, with this one, are a majority.
     fn quorum(&self) -> usize {
-        (self.peers.len() + 1) / 2 + 1
+        self.peers.len().div_ceil(2) + 1
     }
 
     /// A message came. Terms come first (§5.1): a higher one makes this node a follower in it, a lower one is
