@@ -14,8 +14,9 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -219,6 +220,43 @@ fn a_cluster_that_is_dropped_in_the_middle_leaves_nothing_behind() {
     let Bench { local, directory, .. } = bench;
     drop(local);
     assert_eq!(processes(directory.path()), 0);
+}
+
+/// Tells the controller below where to run.
+const DIRECTORY: &str = "TRIBUNAL_TEST_DIRECTORY";
+
+#[test]
+fn nothing_survives_a_controller_that_is_killed() {
+    let directory = TempDir::new().unwrap();
+    let mut controller = Command::new(std::env::current_exe().unwrap());
+    controller.args(["--ignored", "--exact", "a_controller_that_waits_to_be_killed"]);
+    controller.env(DIRECTORY, directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut controller = controller.spawn().unwrap();
+    soon(|| directory.path().join("up").exists());
+    assert_eq!(processes(directory.path()), 3);
+    controller.kill().unwrap();
+    controller.wait().unwrap();
+    soon(|| processes(directory.path()) == 0);
+}
+
+#[test]
+#[ignore = "it waits to be killed by the test above, which starts it"]
+fn a_controller_that_waits_to_be_killed() {
+    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    let mut local = Local::new(Arc::new(Toy { program: toy() }), 3, directory.join("run"), 7);
+    local.start().unwrap();
+    local.inject(Fault::Pause { nodes: nodes([2]) }).unwrap();
+    local.next(local.now() + Duration::from_secs(5)).unwrap();
+    std::fs::write(directory.join("up"), "").unwrap();
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+fn soon(done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !done() {
+        assert!(Instant::now() < deadline, "this should not take long");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

@@ -62,3 +62,25 @@ fn log_to_stderr() {
     // If the program that runs us logs already, its way of logging is ours.
     let _already = logger.with_writer(std::io::stderr).try_init();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, exit};
+    use std::thread;
+
+    #[test]
+    fn a_panic_in_any_thread_ends_the_process() {
+        let mut here = Command::new(std::env::current_exe().unwrap());
+        here.args(["--ignored", "--exact", "tests::one_thread_panics_and_another_goes_on", "--nocapture"]);
+        assert_eq!(here.output().unwrap().status.code(), Some(101));
+    }
+
+    #[test]
+    #[ignore = "it ends the process that runs it, which is the previous test's own"]
+    fn one_thread_panics_and_another_goes_on() {
+        end_on_panic();
+        let _panicked = thread::spawn(|| panic!("a limb is dead")).join();
+        exit(0);
+    }
+}
