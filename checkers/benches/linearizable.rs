@@ -4,7 +4,7 @@
 mod simulate;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use simulate::{Shape, simulate};
+use simulate::{STAY, Shape, simulate};
 use std::hint::black_box;
 use std::time::Duration;
 use tribunal_checkers::{Budget, Checker, Linearizable, Verdict};
@@ -28,14 +28,27 @@ fn judge(c: &mut Criterion, group: &str, cases: &[(&str, Shape)]) {
 
 /// Every value written once, so that no search is needed.
 fn unique_values(c: &mut Criterion) {
-    let million = Shape { ops: 1_000_000, clients: 10, keys: 100, values: None, unknown: 10, mix: [5, 3, 2] };
-    let cases = [("100 keys", million), ("1 key", Shape { keys: 1, ..million })];
+    let million = Shape {
+        ops: 1_000_000,
+        clients: 10,
+        keys: 1,
+        rotate: STAY,
+        values: None,
+        unknown: 10,
+        mix: [5, 3, 2],
+    };
+    let cases = [
+        ("1 key", million),
+        ("10 keys, then 10 others after 128 ops on each", Shape { keys: 10, rotate: 128, ..million }),
+        ("100 keys", Shape { keys: 100, ..million }),
+    ];
     judge(c, "unique values, 1M ops, 10 clients", &cases);
 }
 
 /// Five values written again and again, on one key.
 fn repeated_values(c: &mut Criterion) {
-    let shape = Shape { ops: 20_000, clients: 3, keys: 1, values: Some(5), unknown: 0, mix: [2, 1, 1] };
+    let shape =
+        Shape { ops: 20_000, clients: 3, keys: 1, rotate: STAY, values: Some(5), unknown: 0, mix: [2, 1, 1] };
     let unknown = Shape { ops: 2_000, unknown: 5, ..shape };
     let cases = [
         ("3 clients", shape),

@@ -9,12 +9,12 @@
 //! 2. [`sources`]: only ever says no, at once;
 //! 3. [`search`]: exact, and exponential in the number of calls open at once at worst, so it has a budget.
 
-mod core;
 mod explain;
 mod meter;
 mod prepare;
 mod search;
 mod seen;
+mod shrink;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -32,6 +32,9 @@ use unique::Violation;
 
 /// How many anomalies are told in full; further ones are counted.
 const STORIES: usize = 20;
+
+/// What an operation takes while it is judged: an item and its place, and what is known of the value it wrote.
+const BYTES: usize = 80;
 
 /// The longest time that goes into making one story shorter.
 const SHORTENING: Duration = Duration::from_secs(5);
@@ -126,7 +129,7 @@ impl Linearizable {
             Wrong::NoOrder { place, stuck } => {
                 let deadline = budget.deadline.min(Instant::now() + SHORTENING);
                 let items = without_unseen(prepared.items(*place));
-                let core = core::core(&self.model, &items, *stuck, &Budget { deadline, ..*budget });
+                let core = shrink::shrink(&self.model, &items, *stuck, &Budget { deadline, ..*budget });
                 match unique::judge(self.model.initial, &core) {
                     Some(Err(violation)) => teller.violation(&violation),
                     _ => teller.no_order(&core, *stuck),
@@ -142,11 +145,16 @@ impl Checker for Linearizable {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
+        let (meter, count) = (Meter::new(budget), history.ops().len());
+        if meter.take(count * BYTES).is_err() {
+            let why = format!("{count} operations do not fit in {} MiB", budget.bytes >> 20);
+            return Report::unknown(self.name(), why);
+        }
         let prepared = match Prepared::of(history) {
             Ok(prepared) => prepared,
             Err(misfit) => return Report::unknown(self.name(), misfit.0),
         };
-        let judged = self.judge_all(&prepared, &Meter::new(budget));
+        let judged = self.judge_all(&prepared, &meter);
         let wrong: Vec<&Judged> =
             judged.iter().filter(|one| matches!(one.finding, Finding::Wrong(_))).collect();
         let tell = |one: &&Judged| self.tell(history, &prepared, one, budget);

@@ -81,6 +81,9 @@ pub(crate) fn judge(initial: Option<Value>, items: &[Item<Action>]) -> Option<Re
 const BEGINNING: u32 = 0;
 const NOBODY: u32 = u32::MAX;
 
+/// A table of up to so many values is made however few of them are written: it stays in the cache.
+const TABLE: usize = 1 << 15;
+
 /// Who wrote a value.
 struct Writers {
     initial: Option<Value>,
@@ -100,7 +103,7 @@ impl Writers {
         let (low, high) =
             left().fold((i64::MAX, i64::MIN), |(low, high), Value(v)| (low.min(v), high.max(v)));
         let span = high.checked_sub(low).and_then(|span| usize::try_from(span).ok());
-        let dense = span.filter(|span| *span <= 4 * items.len());
+        let dense = span.filter(|span| *span <= (4 * items.len()).max(TABLE));
         let mut by_value = match dense {
             Some(span) => ByValue::Dense { low, table: vec![NOBODY; span + 1] },
             None => ByValue::Sparse(FxHashMap::default()),

@@ -1,6 +1,6 @@
 //! What large, odd and hopeless histories come to.
 
-use super::simulate::{Shape, simulate};
+use super::simulate::{STAY, Shape, simulate};
 use crate::{Budget, Checker, Linearizable, Report, Verdict};
 use history::{
     Call, Chance, Event, Fault, FaultKind, History, Key, NodeId, Outcome, ProcessId, Reply, Time, Value, text,
@@ -18,7 +18,15 @@ fn measure<'r>(report: &'r Report, name: &str) -> &'r str {
 /// M11 of the catalogue. Thirty clients with five values are far beyond any search.
 #[test]
 fn a_hundred_thousand_operations_on_one_key_end_within_the_budget() {
-    let shape = Shape { ops: 100_000, clients: 30, keys: 1, values: Some(5), unknown: 5, mix: [2, 1, 1] };
+    let shape = Shape {
+        ops: 100_000,
+        clients: 30,
+        keys: 1,
+        rotate: STAY,
+        values: Some(5),
+        unknown: 5,
+        mix: [2, 1, 1],
+    };
     let history = simulate(shape, 11);
     let began = Instant::now();
     let report = check(&history, &Budget::new(Duration::from_secs(2), 64 << 20));
@@ -30,7 +38,15 @@ fn a_hundred_thousand_operations_on_one_key_end_within_the_budget() {
 
 #[test]
 fn a_spent_budget_is_told_and_never_guessed() {
-    let shape = Shape { ops: 5_000, clients: 20, keys: 2, values: Some(3), unknown: 20, mix: [1, 1, 1] };
+    let shape = Shape {
+        ops: 5_000,
+        clients: 20,
+        keys: 2,
+        rotate: STAY,
+        values: Some(3),
+        unknown: 20,
+        mix: [1, 1, 1],
+    };
     let history = simulate(shape, 1);
     let report = check(&history, &Budget::new(Duration::ZERO, 1 << 30));
     assert_eq!(report.verdict, Verdict::Unknown);
@@ -39,14 +55,26 @@ fn a_spent_budget_is_told_and_never_guessed() {
     {
         assert!(report.summary.contains(words), "{}", report.summary);
     }
-    let report = check(&history, &Budget::new(Duration::from_secs(60), 1 << 10));
-    assert_eq!(report.verdict, Verdict::Unknown);
-    assert!(report.summary.contains("the memory was used up"), "{}", report.summary);
+    for (bytes, words) in
+        [(1 << 19, "the memory was used up"), (1 << 18, "5000 operations do not fit in 0 MiB")]
+    {
+        let report = check(&history, &Budget::new(Duration::from_secs(60), bytes));
+        assert_eq!(report.verdict, Verdict::Unknown);
+        assert!(report.summary.contains(words), "{}", report.summary);
+    }
 }
 
 #[test]
 fn doubt_about_one_key_hides_no_violation_of_another() {
-    let shape = Shape { ops: 5_000, clients: 20, keys: 1, values: Some(3), unknown: 20, mix: [1, 1, 1] };
+    let shape = Shape {
+        ops: 5_000,
+        clients: 20,
+        keys: 1,
+        rotate: STAY,
+        values: Some(3),
+        unknown: 20,
+        mix: [1, 1, 1],
+    };
     let mut history = simulate(shape, 1);
     let (process, node, key) = (ProcessId(1_000_000), NodeId(1), Key(9));
     let end = history.entries().last().unwrap().time;
@@ -126,7 +154,15 @@ fn every_violating_key_is_counted_and_the_first_twenty_are_told() {
 fn a_story_from_a_search_is_short() {
     let mut found = 0;
     for seed in 0..20 {
-        let shape = Shape { ops: 400, clients: 4, keys: 1, values: Some(20), unknown: 0, mix: [2, 1, 1] };
+        let shape = Shape {
+            ops: 400,
+            clients: 4,
+            keys: 1,
+            rotate: STAY,
+            values: Some(20),
+            unknown: 0,
+            mix: [2, 1, 1],
+        };
         let history = simulate(shape, seed);
         let mut chance = Chance::new(seed);
         let reads: Vec<usize> = (0..history.len())

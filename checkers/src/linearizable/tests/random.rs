@@ -1,7 +1,7 @@
 //! Random histories: against the oracle while they are small, one algorithm against the other when they are not.
 
 use super::oracle::{Deed, explains};
-use super::simulate::{Shape, simulate};
+use super::simulate::{STAY, Shape, simulate};
 use super::{both, prepared_says, shown};
 use crate::linearizable::prepare::{Item, NEVER, Prepared, without_unseen};
 use crate::linearizable::{search, unique};
@@ -74,6 +74,7 @@ fn small(chance: &mut Chance) -> Shape {
         ops: chance.between(2, 8) as usize,
         clients: chance.between(2, 4) as u32,
         keys: chance.between(1, 2),
+        rotate: STAY,
         values: (chance.below(2) == 0).then_some(3),
         unknown: 200,
         mix: [4, 3, 3],
@@ -101,7 +102,8 @@ fn both_algorithms_agree_on_long_histories_of_unique_values() {
     let mut chance = Chance::new(2);
     let (mut yes, mut no) = (0, 0);
     for seed in 0..2_000 {
-        let shape = Shape { ops: 150, clients: 5, keys: 1, values: None, unknown: 50, mix: [4, 3, 3] };
+        let shape =
+            Shape { ops: 150, clients: 5, keys: 1, rotate: STAY, values: None, unknown: 50, mix: [4, 3, 3] };
         let history = simulate(shape, seed);
         let prepared = Prepared::of(&history).unwrap();
         let mut items = prepared.items(0).to_vec();
@@ -150,7 +152,8 @@ fn relaxing_a_history_never_makes_it_wrong() {
     let mut healed = 0;
     for seed in 0..3_000 {
         let values = (seed % 2 == 0).then_some(3);
-        let shape = Shape { ops: 25, clients: 4, keys: 1, values, unknown: 100, mix: [4, 3, 3] };
+        let shape =
+            Shape { ops: 25, clients: 4, keys: 1, rotate: STAY, values, unknown: 100, mix: [4, 3, 3] };
         let history = simulate(shape, seed);
         // Every index twice, so that a return can move between two others and never falls on one.
         let double = |item: &Item<Action>| Item {

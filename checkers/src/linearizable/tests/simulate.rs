@@ -6,6 +6,9 @@ use history::{
 };
 use std::collections::BTreeMap;
 
+/// Never to use other registers.
+pub const STAY: usize = usize::MAX;
+
 /// What kind of history.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -13,8 +16,10 @@ pub struct Shape {
     pub ops: usize,
     /// How many clients are busy at once.
     pub clients: u32,
-    /// How many registers.
+    /// How many registers are in use at once.
     pub keys: u64,
+    /// After so many operations on each of them, others are used.
+    pub rotate: usize,
     /// Values are drawn from this many; without, each is written once.
     pub values: Option<u64>,
     /// How many operations of a thousand end unknown.
@@ -54,7 +59,8 @@ pub fn simulate(shape: Shape, seed: u64) -> History {
         match std::mem::replace(client, Client::Idle) {
             Client::Idle if asked == shape.ops => {}
             Client::Idle => {
-                let call = world.call(&shape);
+                let first = (asked / shape.rotate.saturating_mul(shape.keys as usize)) as u64 * shape.keys;
+                let call = world.call(&shape, first);
                 world.push(Event::Invoke { process: *process, node: NodeId(1), call: call.clone() });
                 *client = Client::Asked(call);
                 asked += 1;
@@ -84,8 +90,8 @@ impl World {
         Value(shape.values.map_or(self.fresh, |values| self.chance.below(values) as i64))
     }
 
-    fn call(&mut self, shape: &Shape) -> Call {
-        let key = Key(self.chance.below(shape.keys));
+    fn call(&mut self, shape: &Shape, first: u64) -> Call {
+        let key = Key(first + self.chance.below(shape.keys));
         let mut draw = self.chance.below(shape.mix.iter().sum());
         for (kind, share) in shape.mix.iter().enumerate() {
             if draw < *share {

@@ -15,7 +15,7 @@ const ATTEMPT: usize = 16 << 20;
 
 /// Shrinks `items`, which no order explains up to the return at `stuck`, within `budget`. The result cannot be
 /// explained either.
-pub(crate) fn core(
+pub(crate) fn shrink(
     model: &Register,
     items: &[Item<Action>],
     stuck: u32,
