@@ -16,8 +16,8 @@ pub struct Plan(pub Vec<(Time, Intent)>);
 /// Draws a plan with faults of these kinds for a main phase of length `time_limit`.
 ///
 /// The first fault comes after about half an interval, further ones about an interval apart; each lasts about
-/// an interval, so that faults of different kinds often overlap and there are quiet times too. Two faults of
-/// one kind, or two that both stop processes, never overlap. Every kind comes once before any comes again, and
+/// an interval, so that faults of different kinds often overlap and there are quiet times too. A third of them
+/// comes in quick succession instead, for bugs that need several leaders in a short time. Two faults of one kind, or two that both stop processes, never overlap. Every kind comes once before any comes again, and
 /// if the main phase is too short for all of them the interval is shortened until they fit. No fault begins in
 /// the last half interval, and a repair that would come after the end is left to the final healing.
 pub fn plan(kinds: &[FaultKind], interval: Duration, time_limit: Duration, chance: Chance) -> Plan {
@@ -35,12 +35,15 @@ pub fn plan(kinds: &[FaultKind], interval: Duration, time_limit: Duration, chanc
     while let Some((start, kind)) = planner.next_fault(&kinds, now)
         && start < last_start
     {
-        let intent = draw(kind, planner.seen.insert(kind), &mut planner.chance);
-        let end = start + planner.about_an_interval();
+        let first = planner.seen.insert(kind);
+        let intent = draw(kind, first, &mut planner.chance);
+        // The first of a kind has time to be seen to take hold.
+        let quick = !first && planner.chance.below(3) == 0;
+        let end = start + planner.a_while(quick);
         planner.until.insert(Family::of(kind), end);
         steps.push((start, intent));
         steps.push((end, Intent::Repair(kind)));
-        now = start + planner.about_an_interval();
+        now = start + planner.a_while(quick);
     }
     steps.retain(|(at, _)| *at < Time::ZERO + time_limit);
     steps.sort_by_key(|(at, _)| *at);
@@ -77,9 +80,13 @@ impl Planner {
         Some((start, self.bag.remove(index)))
     }
 
-    /// From half an interval to one and a half.
-    fn about_an_interval(&mut self) -> Duration {
-        self.chance.span(self.interval / 2, self.interval * 3 / 2)
+    /// From half an interval to one and a half, or, if it is to be quick, from a twentieth to a quarter.
+    fn a_while(&mut self, quick: bool) -> Duration {
+        let (low, high) = match quick {
+            false => (self.interval / 2, self.interval * 3 / 2),
+            true => (self.interval / 20, self.interval / 4),
+        };
+        self.chance.span(low, high)
     }
 }
 
@@ -151,7 +158,7 @@ mod tests {
             let first = plan.0[0].0;
             assert!(first >= Time::from_millis(1250) && first <= Time::from_millis(3750), "{first}");
             let count = faults(&plan).len();
-            assert!((40..=75).contains(&count), "seed {seed}: {count} faults");
+            assert!((45..=110).contains(&count), "seed {seed}: {count} faults");
         }
     }
 
