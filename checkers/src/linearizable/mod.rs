@@ -19,6 +19,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod unique;
+mod witness;
 
 use crate::models::register::Register;
 use crate::{Anomaly, Budget, Checker, Report};
@@ -85,8 +86,12 @@ impl Linearizable {
         if let Err(violation) = sources::check(self.model.initial, items) {
             return judged("unwritten values", wrong(violation));
         }
-        let finding = match search::search(&self.model, &without_unseen(items), meter) {
-            Answer::Order(_) => Finding::Fine,
+        let items = without_unseen(items);
+        let finding = match search::search(&self.model, &items, meter) {
+            Answer::Order(order) => {
+                assert!(witness::explains(&self.model, &items, &order), "the order found for {key} is none");
+                Finding::Fine
+            }
             Answer::None { stuck } => Finding::Wrong(Wrong::NoOrder { place, stuck }),
             Answer::Gone { reached, configurations, stop } => {
                 Finding::Unknown { reached, configurations, stop }

@@ -1,4 +1,4 @@
-//! From a history to the operations that a check of linearizability must explain (`CHECKERS.md` §A).
+//! From a history to the operations that a check of linearizability must explain.
 //!
 //! * A failed operation had no effect and is dropped. A compare-and-set that failed because it found something
 //!   else is kept as what it is: a read.
@@ -127,8 +127,8 @@ fn meaning(op: &Op<'_>) -> Result<Meaning, Misfit> {
 }
 
 /// Drops every change of unknown outcome that nobody can have seen, for it might as well not have happened; and
-/// of equal ones the later, if there are more than operations that could see one (`CHECKERS.md` §B.5.1, B.5.4).
-/// What is left is linearizable exactly if everything was.
+/// of equal ones the later, if there are more than operations that could see one. What is left is linearizable
+/// exactly if everything was.
 pub(crate) fn without_unseen(items: &[Item<Action>]) -> Vec<Item<Action>> {
     let mut kept: Vec<bool> = items.iter().map(|item| item.returned != NEVER).collect();
     let mut sights = FxHashMap::default();

@@ -7,7 +7,7 @@
 //! effect, how many unknown ones of each kind have, and the state. All who stand in the same configuration have
 //! the same future, so none is entered twice.
 //!
-//! What keeps it small, none of which can change the answer (`CHECKERS.md` §B.1, B.2, B.5):
+//! What keeps it small, none of which can change the answer:
 //! * an open operation that only observes takes effect as soon as it can, and nothing else is tried;
 //! * of open operations with equal actions, the one that returns first goes first;
 //! * unknown operations with equal actions are counted, not told apart;
@@ -16,7 +16,7 @@
 //! Many unknown operations make many configurations, because it matters how many of each kind have taken effect.
 //! So the first search forgets that they take effect only once, and there are as few configurations as if there
 //! were none. Its *no* is certain, and so is its *yes* if the order that it found happens to use each only once.
-//! Only otherwise the limits are kept (`CHECKERS.md` §B.5.5).
+//! Only otherwise there is a second search, which keeps the limits.
 
 use super::meter::{Meter, Stop};
 use super::prepare::{Item, NEVER};

@@ -1,8 +1,8 @@
 //! The few operations that already rule out every order.
 //!
 //! Only relaxations are used: whatever a history allows is still allowed after a read was dropped or a change's
-//! outcome was forgotten, and with it what a compare-and-set expected. So what cannot be explained afterwards could not be explained before. Dropping a
-//! change would be none: it turns honest reads into phantoms (`CHECKERS.md` §B.7).
+//! outcome was forgotten, and with it what a compare-and-set expected. So what cannot be explained afterwards
+//! could not be explained before. To drop a change would be no relaxation: it turns honest reads into phantoms.
 
 use super::meter::Meter;
 use super::prepare::{Item, NEVER, without_unseen};

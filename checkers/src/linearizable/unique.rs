@@ -1,8 +1,8 @@
 //! The exact algorithm for a register that is given every value at most once.
 //!
-//! Gibbons and Korach, *Testing Shared Memories*, SIAM J. Comput. 26(4), 1997, §4, show that reads and writes
+//! Gibbons and Korach, *Testing Shared Memories*, SIAM J. Comput. 26(4), 1997, show that reads and writes
 //! of unique values can be judged by *zones* in O(n log n), whatever the concurrency. Here it is extended to
-//! chains of compare-and-set (`CHECKERS.md` §B.4).
+//! chains of compare-and-set; that is no theorem of theirs, so the tests hold it against brute force.
 //!
 //! A value read has one writer, so it is known who saw what. A write, the reads of its value, the
 //! compare-and-set that replaced it, the reads of *its* value, and so on, form a **block**: nothing else fits

@@ -1,18 +1,19 @@
-//! The algorithms against the oracle, against each other, and against the table of `CHECKERS.md` §G.1.
+//! The algorithms against the oracle, against each other, and against a table of named histories.
 
 mod exhaustive;
 mod limits;
 mod oracle;
 mod random;
 mod simulate;
+mod stories;
 mod table;
 
 use super::meter::Meter;
-use super::prepare::{Item, NEVER, without_unseen};
+use super::prepare::{Item, without_unseen};
 use super::search::{Answer, search};
-use super::{Linearizable, sources, unique};
+use super::{Linearizable, sources, unique, witness};
 use crate::models::register::{Action, Register};
-use crate::{Budget, Checker, Model, Verdict};
+use crate::{Budget, Checker, Verdict};
 use history::{History, Value, text};
 
 /// Lets every algorithm that can judge these items; all must say `expected`. Whether the values were unique.
@@ -29,28 +30,13 @@ fn both(initial: Option<Value>, items: &[Item<Action>], expected: bool) -> bool 
         match search(&model, items, &meter) {
             Answer::Order(order) => {
                 assert!(expected, "search, from {initial:?}: {items:?}");
-                verify(&model, items, &order);
+                assert!(witness::explains(&model, items, &order), "the order is none");
             }
             Answer::None { .. } => assert!(!expected, "search, from {initial:?}: {items:?}"),
             Answer::Gone { .. } => panic!("a budget of a minute was too little"),
         }
     }
     unique.is_some()
-}
-
-/// Whether an order really explains the items.
-fn verify<M: Model>(model: &M, items: &[Item<M::Action>], order: &[u32]) {
-    let mut state = model.initial();
-    let mut latest = 0;
-    let mut done = vec![false; items.len()];
-    for number in order {
-        let item = &items[*number as usize];
-        assert!(!std::mem::replace(&mut done[*number as usize], true), "something happened twice");
-        assert!(item.returned > latest, "the order contradicts real time");
-        latest = latest.max(item.invoked);
-        state = model.step(state, item.action).expect("every step is possible");
-    }
-    assert!(items.iter().zip(done).all(|(item, done)| done || item.returned == NEVER));
 }
 
 /// What the whole checker says, having been made to decide.
