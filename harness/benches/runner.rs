@@ -57,7 +57,8 @@ impl Generator for Endless {
     fn next(&mut self, context: &Context<'_>) -> Step {
         self.0 += 1;
         let key = Key(0);
-        let call = if self.0 % 2 == 0 { Call::Read { key } } else { Call::Write { key, value: Value(self.0) } };
+        let call =
+            if self.0 % 2 == 0 { Call::Read { key } } else { Call::Write { key, value: Value(self.0) } };
         Step::Call { process: context.free[0], call, node: None }
     }
 }
@@ -82,11 +83,13 @@ fn record(mut workload: Workload, time: Duration) -> (u64, u64) {
         finale: Duration::ZERO,
         healing: false,
     };
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory is writable");
+    let directory =
+        tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory is writable");
     let sink = File::create(directory.path().join("history.jsonl")).expect("so is what is in it");
     let (stop, mut watcher) = (AtomicBool::new(false), |_: Time, _: &tribunal::tally::Tally| {});
     let chance = Chance::new(1);
-    let run = Run::new(&mut cluster, &mut workload, Plan::default(), limits, sink, &mut watcher, &stop, chance);
+    let run =
+        Run::new(&mut cluster, &mut workload, Plan::default(), limits, sink, &mut watcher, &stop, chance);
     let summary = run.expect("the header is written").go();
     assert_eq!(summary.ending, Ending::Complete);
     (summary.tally.ok, resident())

@@ -19,7 +19,11 @@ fn simulator(criterion: &mut Criterion) {
     for (name, elements) in [("virtual seconds", VIRTUAL), ("messages", messages)] {
         group.throughput(Throughput::Elements(elements));
         group.bench_function(name, |bencher| {
-            bencher.iter_batched(trial, |trial| trial.run().expect("the simulator works"), BatchSize::PerIteration);
+            bencher.iter_batched(
+                trial,
+                |trial| trial.run().expect("the simulator works"),
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();

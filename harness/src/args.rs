@@ -65,7 +65,7 @@ pub struct TestArgs {
     #[arg(long, default_value = "2n", value_name = "N")]
     pub concurrency: String,
     /// How many calls a second all clients make together; 0 is as many as they can
-    #[arg(long, default_value_t = 200.0, value_name = "OPS")]
+    #[arg(long, default_value_t = 200.0, value_name = "OPS", allow_negative_numbers = true)]
     pub rate: f64,
     /// How long clients ask and the nemesis breaks
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "SPAN")]

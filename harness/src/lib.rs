@@ -22,21 +22,22 @@ pub mod trial;
 use args::{Args, Command};
 use clap::Parser;
 use exit::Exit;
+use std::process::ExitCode;
 
 /// The program: reads the command line, does it, and says how it ended.
-pub fn main() -> Exit {
+pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
             let usage = error.use_stderr();
             let _ = error.print();
-            return if usage { Exit::Usage } else { Exit::Valid };
+            return if usage { Exit::Usage } else { Exit::Valid }.into();
         }
     };
     match args.command {
-        Command::Test(options) => test::test(options),
-        Command::Check(options) => check::check(&options),
-        Command::List(options) => list::list(&options),
-        Command::Node(options) => target::node(options),
+        Command::Test(options) => test::test(*options).into(),
+        Command::Check(options) => check::check(&options).into(),
+        Command::List(options) => list::list(&options).into(),
+        Command::Node(options) => target::node(*options),
     }
 }

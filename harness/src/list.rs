@@ -2,7 +2,6 @@
 
 use crate::args::{ListArgs, Target, Topic};
 use crate::exit::Exit;
-use crate::target;
 use clap::ValueEnum;
 use history::FaultKind;
 use protocols::Flaw;
@@ -32,7 +31,7 @@ pub fn list(args: &ListArgs) -> Exit {
 fn rows(topic: Topic) -> Vec<(String, String)> {
     let own = |(name, about): (&str, &str)| (name.to_owned(), about.to_owned());
     match topic {
-        Topic::Systems => target::systems().into_iter().map(own).collect(),
+        Topic::Systems => systems::all().iter().map(|entry| own((entry.name, entry.about))).collect(),
         Topic::Workloads => {
             let about = |name| (name, workloads::about(name).unwrap_or_default());
             workloads::names().into_iter().map(about).map(own).collect()

@@ -1,11 +1,11 @@
 //! Where a cluster runs, and which one.
 
 use crate::args::Target;
-use crate::exit::Exit;
 use cluster::{Cluster, HarnessError};
 use history::Chance;
 use protocols::{Flaw, Options};
 use std::path::Path;
+use std::process::ExitCode;
 
 /// A cluster of `system` on `target`, not yet started. Its files go below `home`.
 ///
@@ -23,11 +23,6 @@ pub fn deploy(
         Target::Sim => simulate(system, nodes, flaw, chance),
         Target::Local => local(system, nodes, flaw, chance, home),
     }
-}
-
-/// The systems that can be tested, each with a line about it.
-pub fn systems() -> Vec<(&'static str, &'static str)> {
-    vec![("raft", "the reference node running Raft: linearizable registers with compare-and-set")]
 }
 
 fn simulate(
@@ -50,12 +45,21 @@ fn local(
     chance: &Chance,
     home: &Path,
 ) -> Result<Box<dyn Cluster>, HarnessError> {
-    let _ = (system, nodes, flaw, chance, home);
-    Err(HarnessError::new("run real processes", "not yet"))
+    let program =
+        std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
+    let system = systems::lookup(system, &program, flaw.map(Flaw::name))?;
+    // Nodes run in their own directories: ours must not depend on where we stand.
+    let home = home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
+    Ok(Box::new(live::Local::new(system, nodes, home, chance.split("nodes").bits())))
 }
 
 /// Runs one reference node until it is told to stop.
-pub fn node(args: Box<node::NodeArgs>) -> Exit {
-    let _ = args;
-    Exit::Usage
+pub fn node(args: node::NodeArgs) -> ExitCode {
+    match node::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            crate::report::warn(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
 }

@@ -23,9 +23,9 @@ use std::time::Duration;
 use workloads::{Settings, Workload};
 
 /// Runs a test as typed.
-pub fn test(args: Box<TestArgs>) -> Exit {
+pub fn test(args: TestArgs) -> Exit {
     report::start_logging();
-    let test = match Test::new(*args) {
+    let test = match Test::new(args) {
         Ok(test) => test,
         Err(error) => return report::fail(&error, Exit::Usage),
     };
@@ -51,7 +51,7 @@ const USUAL: [FaultKind; 4] = [FaultKind::Partition, FaultKind::Kill, FaultKind:
 
 impl Test {
     fn new(args: TestArgs) -> Result<Test, HarnessError> {
-        let known: Vec<&str> = target::systems().into_iter().map(|(name, _)| name).collect();
+        let known: Vec<&str> = systems::names().collect();
         if !known.contains(&args.system.as_str()) {
             let why = format!("there is no such system; there is: {}", known.join(", "));
             return Err(HarnessError::new(format!("test {:?}", args.system), why));

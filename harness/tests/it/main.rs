@@ -1,6 +1,9 @@
 //! The integration tests.
 
+mod cli;
 mod flaws;
 mod formats;
+mod local;
+mod machine;
 mod simulated;
 mod tidy;

@@ -7,6 +7,7 @@ use tribunal::trial::Trial;
 
 /// Does `work` for every seed, on both processors; panics with every complaint.
 pub fn each_seed(seeds: impl Iterator<Item = u64> + Send, work: impl Fn(u64) -> Result<(), String> + Sync) {
+    let _alone = crate::machine::alone();
     let (seeds, complaints) = (Mutex::new(seeds), Mutex::new(Vec::new()));
     let worker = || {
         while let Some(seed) = { seeds.lock().unwrap().next() } {

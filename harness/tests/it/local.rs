@@ -1,0 +1,158 @@
+//! Real processes, real sockets, kill -9.
+
+use crate::machine::{Ended, alone, processes_of, run, tribunal, wait_until};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use tempfile::TempDir;
+
+fn store() -> TempDir {
+    TempDir::new().expect("there is a temporary directory")
+}
+
+/// The lines of the history of the latest run.
+fn history(store: &Path) -> String {
+    fs::read_to_string(store.join("latest/history.jsonl")).unwrap_or_default()
+}
+
+/// A run that goes on for a minute, once a good part of its history is written.
+fn under_way(store: &Path, args: &[&str]) -> Child {
+    let args = [&["test", "raft", "--time-limit", "60s", "--rate", "300"], args].concat();
+    let child = tribunal(&args, store).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    wait_until("a run that is under way", 40, || history(store).lines().count() > 600);
+    assert_eq!(processes_of(store).len(), 5, "five nodes run: {:?}", processes_of(store));
+    child.expect("the program starts")
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill").args([name, &pid]).status().expect("there is kill");
+    assert!(sent.success());
+}
+
+#[test]
+fn five_processes_are_broken_and_judged() {
+    let _alone = alone();
+    let store = store();
+    let args =
+        ["test", "raft", "--time-limit", "15s", "--nemesis-interval", "2s", "--rate", "400", "--seed", "5"];
+    let ended = run(&args, store.path());
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(ended.out.contains("\nVALID\n"), "{}", ended.said());
+    let history = history(store.path());
+    assert!(history.matches(r#""outcome":{"ok""#).count() > 1_000, "{}", ended.said());
+    for kind in ["cut", "kill", "pause", "impair"] {
+        let installed =
+            |line: &&str| line.contains(&format!(r#""fault":{{"{kind}""#)) && line.contains("installed");
+        assert!(history.lines().any(|line| installed(&line)), "{kind} was never installed\n{}", ended.said());
+    }
+    assert_eq!(processes_of(store.path()), Vec::<String>::new());
+    for node in 1..=5 {
+        let log = fs::read_to_string(store.path().join(format!("latest/nodes/n{node}/node.log")));
+        assert!(log.is_ok_and(|log| !log.is_empty()), "n{node} left no log");
+    }
+
+    let again = run(&["check", "latest"], store.path());
+    assert_eq!(again.code, Some(254), "a path is meant as it is typed: {}", again.said());
+    let latest = store.path().join("latest");
+    let again = run(&["check", latest.to_str().unwrap()], store.path());
+    assert_eq!(again.code, Some(0), "{}", again.said());
+}
+
+#[test]
+fn known_bugs_are_found_on_real_processes() {
+    let _alone = alone();
+    // The surest first; which of them show is a matter of timing, so not all of them have to.
+    let hunts = [
+        ("stale-local-reads", "partition,kill"),
+        ("acknowledged-before-commit", "partition,kill"),
+        ("late-step-down", "partition,pause"),
+        ("log-not-persisted", "kill"),
+        ("vote-ignores-log", "partition,kill"),
+        ("reads-without-quorum", "partition,pause"),
+        ("no-truncation", "partition,kill,pause"),
+    ];
+    let mut found = Vec::new();
+    for (flaw, nemesis) in hunts {
+        let hit = (1..=10).find_map(|seed: u32| hunt(flaw, nemesis, seed).map(|story| (seed, story)));
+        println!("{flaw:28} {hit:?}");
+        found.extend(hit.map(|_| flaw));
+        if found.len() == 5 {
+            return;
+        }
+    }
+    panic!("only {found:?} were found");
+}
+
+/// Runs a flawed cluster; the line of the judge that finds it guilty.
+fn hunt(flaw: &str, nemesis: &str, seed: u32) -> Option<String> {
+    let (store, seed) = (store(), seed.to_string());
+    let always = ["test", "raft", "--time-limit", "8s", "--nemesis-interval", "700ms", "--rate", "1000"];
+    let args = ["--concurrency", "4n", "--flaw", flaw, "--nemesis", nemesis, "--seed", &seed];
+    let ended = run(&[&always[..], &args].concat(), store.path());
+    assert_eq!(processes_of(store.path()), Vec::<String>::new());
+    match ended.code {
+        Some(1) => {
+            assert!(ended.out.contains("\nINVALID\n"), "{}", ended.said());
+            assert!(
+                ended.out.contains(&format!("--flaw {flaw}")),
+                "it says how to do it again: {}",
+                ended.said()
+            );
+            let guilty = ended.out.lines().find(|line| line.contains(" invalid "));
+            Some(guilty.unwrap_or_else(|| panic!("nobody accuses: {}", ended.said())).trim().to_owned())
+        }
+        Some(0 | 2) => None,
+        _ => panic!("{}", ended.said()),
+    }
+}
+
+#[test]
+fn nothing_survives_a_killed_controller_and_its_history_is_judged() {
+    let _alone = alone();
+    let store = store();
+    let mut child = under_way(store.path(), &["--seed", "1"]);
+    child.kill().expect("it can be killed");
+    child.wait().expect("it is our child");
+    wait_until("every node is gone", 5, || processes_of(store.path()).is_empty());
+    let latest = store.path().join("latest");
+    let ended = run(&["check", latest.to_str().unwrap()], store.path());
+    assert_eq!(ended.code, Some(2), "cut short, so unknown: {}", ended.said());
+    let ok = history(store.path()).matches(r#""outcome":{"ok""#).count();
+    assert!(ok > 100 && ended.out.contains("linearizable"), "{}", ended.said());
+    assert!(ended.out.contains("\nUNKNOWN\n"), "{}", ended.said());
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_in_good_order() {
+    let _alone = alone();
+    for name in ["-INT", "-TERM"] {
+        let store = store();
+        let child = under_way(store.path(), &["--nemesis", "none"]);
+        signal(&child, name);
+        let ended = Ended::of(child.wait_with_output().expect("it is our child"));
+        assert_eq!(ended.code, Some(2), "{name}: {}", ended.said());
+        assert!(ended.err.contains("interrupted: judging what was recorded"), "{name}: {}", ended.said());
+        assert_eq!(processes_of(store.path()), Vec::<String>::new(), "{name}");
+        assert!(store.path().join("latest/verdict.json").exists(), "{name}");
+    }
+}
+
+#[test]
+fn all_nodes_killed_for_good_proves_nothing() {
+    let _alone = alone();
+    let store = store();
+    let plan = store.path().join("plan.json");
+    fs::write(&plan, r#"[[2000000000, {"kill": "all"}]]"#).unwrap();
+    for target in ["sim", "local"] {
+        let plan = plan.to_str().unwrap();
+        let args = ["test", "raft", "--on", target, "--time-limit", "5s", "--no-heal", "--plan", plan];
+        let ended = run(&args, store.path());
+        assert_eq!(ended.code, Some(2), "{target}: {}", ended.said());
+        assert!(
+            ended.out.contains("coverage") && ended.out.contains("\nUNKNOWN\n"),
+            "{target}: {}",
+            ended.said()
+        );
+    }
+}
