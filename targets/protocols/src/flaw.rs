@@ -154,7 +154,7 @@ const PROFILES: [Profile; 16] = [
     Profile {
         flaw: Flaw::CommitOldTerm,
         name: "commit-old-term",
-        about: "a leader commits entries of earlier terms by counting replicas, and sends its own only afterwards",
+        about: "a leader commits entries of earlier terms by counting replicas, and sends its own only a second later",
         cite: "Raft §5.4.2 and figure 8",
     },
     Profile {

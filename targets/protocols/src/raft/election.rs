@@ -106,11 +106,11 @@ impl Raft {
         let beat = now + self.options.tempo.heartbeat;
         let leader = Leader::new(&self.peers, self.log.last_index(), now, beat);
         self.part = Part::Leader(Box::new(leader));
-        // FLAW commit-old-term: it brings old entries home before it sends its own, with the first heartbeat.
+        // FLAW commit-old-term: it sees old entries home before it sends its own.
         if self.has(Flaw::CommitOldTerm)
             && let Part::Leader(leader) = &mut self.part
         {
-            leader.old_first = true;
+            leader.held_back = Leader::OLD_FIRST;
         }
         self.propose(Entry { term: self.term, call: None }, out);
         if self.has(Flaw::CommitOldTerm) {

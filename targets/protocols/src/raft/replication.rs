@@ -175,7 +175,7 @@ impl Raft {
             self.step_down(now, out);
             return;
         }
-        leader.old_first = false;
+        leader.held_back = leader.held_back.saturating_sub(1);
         self.begin_round(out);
         self.feed(out);
         self.hand_over(out);
