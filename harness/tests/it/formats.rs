@@ -160,16 +160,16 @@ fn places(value: &Value) -> BTreeSet<String> {
 
 fn documented(name: &str) -> Value {
     let [text] = blocks("json", name)[..] else { panic!("there is one {name}") };
-    serde_json::from_str(text).unwrap()
+    serde_json::from_str(text).expect("the example is JSON")
 }
 
 fn read(path: &Path) -> Value {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_slice(&bytes).unwrap()
+    serde_json::from_slice(&bytes).expect("the program writes JSON")
 }
 
 fn tribunal(args: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_tribunal")).args(args).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_tribunal")).args(args).output().expect("the program was built")
 }
 
 #[test]
