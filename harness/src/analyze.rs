@@ -4,7 +4,7 @@ use crate::store::TestFile;
 use crate::tally::Tally;
 use checkers::{Availability, Budget, Checker, Coverage, Deaths, Invariants, Report, Verdict, judge};
 use cluster::HarnessError;
-use history::{Chance, FaultKind, History, jsonl};
+use history::{Chance, Event, FaultKind, History, jsonl};
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufReader;
@@ -21,6 +21,8 @@ pub struct Subject {
     pub nemesis: Vec<FaultKind>,
     /// Whether the run is ours, so that it can have proved too little.
     pub covered: bool,
+    /// Whether somebody watched the protocol's invariants: only the simulator sees into the nodes.
+    pub watched: bool,
 }
 
 /// What the judges say of a history.
@@ -57,12 +59,13 @@ pub struct Exhibit {
 impl Subject {
     /// The subject of a run of ours.
     pub fn of(file: &TestFile) -> Subject {
-        Subject { workload: file.workload.clone(), nemesis: file.nemesis.clone(), covered: true }
+        let (workload, nemesis) = (file.workload.clone(), file.nemesis.clone());
+        Subject { workload, nemesis, covered: true, watched: file.target == "sim" }
     }
 
     /// A history of which nothing is known but itself.
     pub fn unknown() -> Subject {
-        Subject { workload: "register".to_owned(), nemesis: Vec::new(), covered: false }
+        Subject { workload: "register".to_owned(), nemesis: Vec::new(), covered: false, watched: false }
     }
 }
 
@@ -105,7 +108,11 @@ pub fn judge_history(
     })?;
     let coverage = Coverage { planned: subject.nemesis.clone(), calls: workload.calls.clone() };
     let mut checkers: Vec<&dyn Checker> = workload.checkers.iter().map(AsRef::as_ref).collect();
-    checkers.extend([&Invariants as &dyn Checker, &Deaths]);
+    let violated = || history.entries().iter().any(|entry| matches!(entry.event, Event::Violated(_)));
+    if subject.watched || violated() {
+        checkers.push(&Invariants);
+    }
+    checkers.push(&Deaths);
     if subject.covered {
         checkers.push(&coverage);
     }

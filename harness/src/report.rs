@@ -14,6 +14,8 @@ use tracing_subscriber::EnvFilter;
 const TOLD: usize = 3;
 /// How many events of one anomaly are shown.
 const SHOWN: usize = 24;
+/// How wide a story is told.
+const WIDTH: usize = 100;
 
 /// Sends our own log lines to standard error: warnings, or what `RUST_LOG` asks for.
 pub fn start_logging() {
@@ -57,6 +59,9 @@ pub fn banner(file: &TestFile, path: &Path) {
 pub fn story(judgement: &Judgement, file: &TestFile, path: &Path) {
     let mut page = body(judgement);
     let _ = writeln!(page, "again    {}", again(file));
+    if file.target != "sim" {
+        let _ = writeln!(page, "         (the same calls and faults; the timing of real processes differs)");
+    }
     let _ = writeln!(page, "kept in  {}", path.display());
     print(&page);
 }
@@ -108,7 +113,7 @@ fn anomalies(page: &mut String, report: &Report, judgement: &Judgement) {
         let key = anomaly.key.map(|key| format!(" on {key}")).unwrap_or_default();
         let _ = writeln!(page, "{}{key}\n", anomaly.name);
         for line in anomaly.story.lines() {
-            let _ = writeln!(page, "  {line}");
+            wrapped(page, line);
         }
         let _ = writeln!(page);
         exhibits(page, anomaly, judgement);
@@ -117,6 +122,28 @@ fn anomalies(page: &mut String, report: &Report, judgement: &Judgement) {
         let more = report.anomalies.len() - TOLD;
         let _ = writeln!(page, "… and {more} more found by {}, all in verdict.json\n", report.checker);
     }
+}
+
+/// Writes a paragraph in lines that can be read.
+fn wrapped(page: &mut String, text: &str) {
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count() + 1;
+        let begins = width == 0 || width + length > WIDTH;
+        let _ = write!(
+            page,
+            "{}{word}",
+            if width == 0 {
+                "  "
+            } else if begins {
+                "\n  "
+            } else {
+                " "
+            }
+        );
+        width = if begins { length } else { width + length };
+    }
+    page.push('\n');
 }
 
 fn exhibits(page: &mut String, anomaly: &Anomaly, judgement: &Judgement) {
@@ -186,6 +213,14 @@ fn paint(verdict: Verdict, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_story_is_told_in_lines_that_can_be_read() {
+        let mut page = String::new();
+        wrapped(&mut page, &"word ".repeat(50));
+        assert!(page.lines().count() == 3 && page.lines().all(|line| line.len() <= WIDTH + 2), "{page}");
+        assert_eq!(page.split_whitespace().count(), 50);
+    }
 
     #[test]
     fn large_numbers_are_readable() {

@@ -100,8 +100,8 @@ impl Trial {
     /// # Errors
     /// If nobody knows how.
     pub fn judge(&self, outcome: &Outcome) -> Result<Judgement, HarnessError> {
-        let subject =
-            Subject { workload: "register".to_owned(), nemesis: self.nemesis.clone(), covered: true };
+        let (workload, nemesis) = ("register".to_owned(), self.nemesis.clone());
+        let subject = Subject { workload, nemesis, covered: true, watched: true };
         judge_history(&outcome.history, &subject, Duration::from_secs(60))
     }
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 /// Runs with `args`; it must exit with `code` and say `what` on standard error.
 fn refused(args: &[&str], code: i32, what: &str) {
-    let store = TempDir::new().unwrap();
+    let store = TempDir::new().expect("there is a temporary directory");
     let ended = run(args, store.path());
     assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.said());
     assert!(ended.err.contains(what), "{args:?} should say {what:?}: {}", ended.said());

@@ -10,9 +10,9 @@ pub fn each_seed(seeds: impl Iterator<Item = u64> + Send, work: impl Fn(u64) -> 
     let _alone = crate::machine::alone();
     let (seeds, complaints) = (Mutex::new(seeds), Mutex::new(Vec::new()));
     let worker = || {
-        while let Some(seed) = { seeds.lock().unwrap().next() } {
+        while let Some(seed) = { seeds.lock().expect("no worker panics").next() } {
             if let Err(complaint) = work(seed) {
-                complaints.lock().unwrap().push(format!("seed {seed}: {complaint}"));
+                complaints.lock().expect("no worker panics").push(format!("seed {seed}: {complaint}"));
             }
         }
     };
@@ -21,7 +21,7 @@ pub fn each_seed(seeds: impl Iterator<Item = u64> + Send, work: impl Fn(u64) -> 
             scope.spawn(worker);
         }
     });
-    let complaints = complaints.into_inner().unwrap();
+    let complaints = complaints.into_inner().expect("no worker panics");
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 

@@ -102,6 +102,17 @@ fn deterministic_crates_forbid_what_is_not() {
 }
 
 #[test]
+fn the_readme_tests_as_ci_does() {
+    let (readme, ci) = (read(&root().join("README.md")), read(&root().join(".ci/run")));
+    let tests = readme.split("## Tests").nth(1).expect("the README says how to test");
+    let command = tests.lines().find(|line| line.starts_with("cargo ")).expect("by one command");
+    assert!(
+        ci.lines().any(|line| line.trim() == format!("step {command}")),
+        ".ci/run does not run {command:?}"
+    );
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     let text = read(&root().join("docs/DEPENDENCIES.md"));
     let listed: BTreeSet<&str> =
