@@ -167,3 +167,32 @@ fn note(item: &Item<Action>, sights: &mut FxHashMap<Option<Value>, Sights>) {
         sights.last = sights.last.max(item.returned);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use history::text;
+
+    fn kept(history: &str) -> Vec<u32> {
+        let prepared = Prepared::of(&text::parse(history).unwrap()).unwrap();
+        without_unseen(prepared.items(0)).iter().map(|item| item.invoked).collect()
+    }
+
+    #[test]
+    fn an_unknown_change_that_nobody_can_have_seen_is_dropped() {
+        assert_eq!(kept("A:w1[0,?]; B:r1[1,2]"), [0, 1]);
+        assert_eq!(kept("A:w1[0,?]; B:r2[1,2]"), [1]);
+        assert_eq!(kept("B:r1[0,1]; A:w1[2,?]"), [0], "the read was over");
+    }
+
+    #[test]
+    fn an_unknown_change_is_kept_if_one_that_was_kept_may_have_seen_it() {
+        assert_eq!(kept("A:w1[0,?]; B:cas(1,2)[1,?]; C:r2[2,3]"), [0, 1, 2]);
+        assert_eq!(kept("A:w1[0,?]; B:cas(1,2)[1,?]; C:r3[2,3]"), [2]);
+    }
+
+    #[test]
+    fn no_more_equal_ones_are_kept_than_could_be_seen() {
+        assert_eq!(kept("A:w1[0,?]; B:w1[1,?]; C:w1[2,?]; D:r1[3,5]; E:r1[4,6]"), [0, 1, 3, 4]);
+    }
+}

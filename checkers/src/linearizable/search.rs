@@ -55,6 +55,9 @@ pub(crate) fn search<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Met
 }
 
 /// One search, `limited` or not; nothing if it found an order that is over the limits.
+///
+/// Without limits the states must be as many as the actions at most, as a register's are; of a counter's there
+/// would be no end but that of the budget.
 fn attempt<M: Model>(
     model: &M,
     items: &[Item<M::Action>],
@@ -409,5 +412,59 @@ impl<'a, M: Model> Search<'a, M> {
         let another = !self.limited || self.left(self.plan.lanes[item as usize] as usize) > 1;
         let mut doubtful = self.seers.iter().filter_map(|class| self.next(*class));
         self.waiting().any(sees) || doubtful.any(|other| (other != item || another) && sees(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Budget;
+
+    /// An object of another kind than the checkers have yet: it counts, and tells how far.
+    struct Counter;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    enum Count {
+        Add,
+        Read(u32),
+    }
+
+    impl Model for Counter {
+        type State = u32;
+        type Action = Count;
+
+        fn initial(&self) -> u32 {
+            0
+        }
+
+        fn step(&self, state: u32, action: Count) -> Option<u32> {
+            match action {
+                Count::Add => Some(state + 1),
+                Count::Read(seen) => (seen == state).then_some(state),
+            }
+        }
+
+        fn observes(&self, action: Count) -> bool {
+            action != Count::Add
+        }
+
+        fn overwrites(&self, _: Count) -> bool {
+            false
+        }
+    }
+
+    /// Three additions whose outcome is unknown, and then a read.
+    fn read_after_three_doubts(seen: u32) -> Answer {
+        let add = |invoked| Item { action: Count::Add, invoked, returned: NEVER };
+        let read = Item { action: Count::Read(seen), invoked: 3, returned: 4 };
+        let meter = Meter::new(&Budget::default());
+        search(&Counter, &[add(0), add(1), add(2), read], &meter)
+    }
+
+    #[test]
+    fn equal_unknown_operations_take_effect_one_after_the_other() {
+        assert_eq!(read_after_three_doubts(0), Answer::Order(vec![3]));
+        assert_eq!(read_after_three_doubts(2), Answer::Order(vec![0, 1, 3]));
+        assert_eq!(read_after_three_doubts(3), Answer::Order(vec![0, 1, 2, 3]));
     }
 }
