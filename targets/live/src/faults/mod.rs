@@ -1,0 +1,96 @@
+//! Making faults, and seeing that they happened.
+//!
+//! A fault has two halves. What is done is done at once, one fault after the other, in the order in which they
+//! were asked for. What is observed of it takes its time, and the faults do not wait for one another's evidence.
+
+mod links;
+mod processes;
+
+use crate::site::Site;
+use cluster::Arrival;
+use history::{Evidence, Fault, FaultKind, Injection, Trouble};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Why power cannot be cut here, and what to do instead.
+pub const NO_CRASH: &str = "processes on this machine share its power, and what its kernel accepted survives them; \
+                            use kill here, or --on sim for lost and torn writes";
+/// Why clocks cannot be bent here, and what to do instead.
+pub const NO_CLOCK: &str =
+    "processes on this machine share its clock; use --on sim for jumping and drifting clocks";
+
+/// What will have become of a fault.
+type Observation = Pin<Box<dyn Future<Output = Injection> + Send>>;
+
+/// Makes faults in the order in which they come, for ever.
+pub async fn serve(site: Arc<Site>, mut faults: mpsc::UnboundedReceiver<Fault>) {
+    while let Some(fault) = faults.recv().await {
+        let observation = make(&site, &fault).await;
+        let arrivals = site.arrivals.clone();
+        tokio::spawn(async move {
+            let result = observation.await;
+            // If nobody listens any more, the run is over.
+            let _over = arrivals.send(Arrival::Injected { fault, result });
+        });
+    }
+}
+
+async fn make(site: &Arc<Site>, fault: &Fault) -> Observation {
+    match fault {
+        Fault::Cut { links, .. } => links::cut(site, links),
+        Fault::Impair { links, trouble } => links::impair(site, links, *trouble),
+        Fault::Kill { nodes } => processes::kill(site, nodes),
+        Fault::Start { nodes } => processes::start(site, nodes).await,
+        Fault::Pause { nodes } => processes::pause(site, nodes),
+        Fault::Resume { nodes } => processes::resume(site, nodes),
+        Fault::Repair { kind: FaultKind::Partition } => {
+            let links = site.network.all(|condition| condition.cut);
+            site.network.change(&links, |condition| condition.cut = false);
+            links::repaired(site, links)
+        }
+        Fault::Repair { kind: FaultKind::Packets } => {
+            let links = site.network.all(|condition| condition.trouble != Trouble::default());
+            site.network.change(&links, |condition| condition.trouble = Trouble::default());
+            links::repaired(site, links)
+        }
+        Fault::Repair { kind: FaultKind::Kill } => {
+            let killed = site.those(|life| life.killed);
+            if killed.is_empty() {
+                at_once(installed("no node was down by our hand"))
+            } else {
+                processes::start(site, &killed).await
+            }
+        }
+        Fault::Repair { kind: FaultKind::Pause } => {
+            let paused = site.those(|life| life.paused);
+            if paused.is_empty() {
+                at_once(installed("no node was paused"))
+            } else {
+                processes::resume(site, &paused)
+            }
+        }
+        Fault::Repair { kind: FaultKind::Crash | FaultKind::Clock } => {
+            at_once(installed("there is no such fault here"))
+        }
+        Fault::Crash { .. } => at_once(Injection::Skipped(NO_CRASH.to_owned())),
+        Fault::Skew { .. } => at_once(Injection::Skipped(NO_CLOCK.to_owned())),
+    }
+}
+
+fn installed(evidence: impl Into<String>) -> Injection {
+    Injection::Installed(Evidence(evidence.into()))
+}
+
+fn at_once(result: Injection) -> Observation {
+    Box::pin(std::future::ready(result))
+}
+
+fn concluded(seen: Vec<String>, doubts: Vec<String>) -> Injection {
+    if doubts.is_empty() {
+        installed(seen.join("; "))
+    } else {
+        Injection::Doubtful([doubts, seen].concat().join("; "))
+    }
+}
