@@ -27,8 +27,12 @@ pub struct Trial {
     pub time: Duration,
     /// What is broken.
     pub nemesis: Vec<FaultKind>,
+    /// How long a client waits.
+    pub patience: Duration,
     /// How long a fault lasts, on average.
     pub interval: Duration,
+    /// A plan to follow instead of drawing one.
+    pub plan: Option<Plan>,
 }
 
 /// What came of a trial.
@@ -53,7 +57,9 @@ impl Trial {
             rate: 200.0,
             time: Duration::from_secs(60),
             nemesis: FaultKind::ALL.to_vec(),
+            patience: Duration::from_secs(1),
             interval: Duration::from_millis(500),
+            plan: None,
         }
     }
 
@@ -68,11 +74,12 @@ impl Trial {
         let settings = Settings { rate: Some(self.rate), time_limit: self.time, ops: None };
         let mut workload = workloads::lookup("register", &settings, chance.split("workload"))
             .ok_or_else(|| HarnessError::new("ask", "the register workload is gone"))?;
-        let plan = nemesis::plan(&self.nemesis, self.interval, self.time, chance.split("plan"));
+        let drawn = || nemesis::plan(&self.nemesis, self.interval, self.time, chance.split("plan"));
+        let plan = self.plan.clone().unwrap_or_else(drawn);
         let limits = Limits {
             concurrency: 2 * u32::from(self.nodes),
             time: self.time,
-            patience: Duration::from_secs(1),
+            patience: self.patience,
             heal: Duration::from_secs(15),
             finale: Duration::from_secs(60),
             healing: true,

@@ -39,6 +39,8 @@ pub enum Flaw {
     ReadsBeforeFirstCommit,
     /// A leader that meets a higher term takes the term and goes on leading.
     LateStepDown,
+    /// A leader trusts its clock instead of asking whether it still leads.
+    LeaseReads,
 }
 
 /// What is said about a flaw.
@@ -51,7 +53,7 @@ struct Profile {
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Flaw; 16] = [
+    pub const ALL: [Flaw; 17] = [
         Flaw::VoteNotPersisted,
         Flaw::TermNotPersisted,
         Flaw::DoubleVote,
@@ -68,6 +70,7 @@ impl Flaw {
         Flaw::ReadsWithoutQuorum,
         Flaw::ReadsBeforeFirstCommit,
         Flaw::LateStepDown,
+        Flaw::LeaseReads,
     ];
 
     /// Its name on the command line.
@@ -96,7 +99,7 @@ impl Flaw {
     }
 }
 
-const PROFILES: [Profile; 16] = [
+const PROFILES: [Profile; 17] = [
     Profile {
         flaw: Flaw::VoteNotPersisted,
         name: "vote-not-persisted",
@@ -192,6 +195,12 @@ const PROFILES: [Profile; 16] = [
         name: "late-step-down",
         about: "a leader never checks its quorum, and when it meets a higher term it takes the term and goes on leading",
         cite: "Raft §5.1: if a leader discovers that its term is out of date, it reverts to follower",
+    },
+    Profile {
+        flaw: Flaw::LeaseReads,
+        name: "lease-reads",
+        about: "a leader answers reads on a lease of its own clock: right while clocks are true, wrong once they are not",
+        cite: "thesis 6.4.1: the lease approach assumes a bound on clock drift across servers",
     },
 ];
 

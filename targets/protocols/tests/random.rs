@@ -59,11 +59,12 @@ fn every_flaw_is_found_under_some_seed() {
             .collect();
         let seeds: Vec<u64> = finds.iter().map(|(seed, _)| *seed).collect();
         println!("{:27} {seeds:?} {}", flaw.name(), finds.first().map_or("-", |(_, found)| found));
-        if finds.is_empty() {
+        // Clocks are true here: a lease must then be as good as a quorum. Wrong clocks are the simulator's.
+        if finds.is_empty() != (flaw == Flaw::LeaseReads) {
             missed.push(flaw.name());
         }
     }
-    assert!(missed.is_empty(), "not found in {HUNT} seeds: {missed:?}");
+    assert!(missed.is_empty(), "in {HUNT} seeds, not found or found without a cause: {missed:?}");
 }
 
 /// A cluster, its weather and its clients.

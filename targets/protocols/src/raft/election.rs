@@ -33,13 +33,17 @@ impl Raft {
         last: Place,
         out: &mut Output,
     ) {
-        let led = match &self.part {
+        let granted = !self.is_led(now) && self.is_up_to_date(last);
+        out.push(Effect::Send { to: from, message: Message::Support { term, granted } });
+    }
+
+    /// Whether it leads or has heard a leader within the election timeout.
+    pub(super) fn is_led(&self, now: Time) -> bool {
+        match &self.part {
             Part::Leader(_) => true,
             Part::Follower(Some(following)) => now < following.heard + self.options.tempo.election,
             Part::Follower(None) | Part::Canvasser(_) | Part::Candidate(_) => false,
-        };
-        let granted = !led && self.is_up_to_date(last);
-        out.push(Effect::Send { to: from, message: Message::Support { term, granted } });
+        }
     }
 
     /// One more node would vote for this one.

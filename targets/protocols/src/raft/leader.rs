@@ -28,6 +28,10 @@ pub(super) struct Leader {
     /// For how many more heartbeats the entries of its own term are held back: none, but for FLAW
     /// commit-old-term.
     pub(super) held_back: u8,
+    /// FLAW lease-reads: until when, on its own clock, it believes that nobody else can lead.
+    pub(super) lease: Time,
+    /// FLAW lease-reads: when the rounds began that are not yet answered.
+    pub(super) begun: VecDeque<(u64, Time)>,
 }
 
 impl Leader {
@@ -48,6 +52,8 @@ impl Leader {
             beat,
             handed: false,
             held_back: 0,
+            lease: Time::ZERO,
+            begun: VecDeque::new(),
         }
     }
 

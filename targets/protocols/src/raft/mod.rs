@@ -80,7 +80,7 @@
 //! * Membership changes (§6): the nodes are those given at boot.
 //! * Client sessions (§8): a client that does not know the outcome of a write does not repeat it; the harness
 //!   wants to see exactly what became of it.
-//! * Lease reads (thesis 6.4.1): they trust clocks.
+//! * Lease reads (thesis 6.4.1): they trust clocks. They are here as a flaw, to show what that costs.
 //! * Reads from followers, forwarding of requests, learners, witnesses, priorities.
 //! * Disks that lie: what was synced is believed to be there.
 
@@ -185,7 +185,7 @@ impl Protocol for Raft {
         out.extend(self.owed.drain(..).map(Effect::Persist));
         match input {
             Input::Message { from, message } => self.receive(now, from, message, out),
-            Input::Request { id, call } => self.request(id, call, out),
+            Input::Request { id, call } => self.request(now, id, call, out),
             Input::Wake => self.wake(now, out),
             Input::Stop => self.stop(now, out),
         }
@@ -236,6 +236,10 @@ impl Raft {
         if from != self.me && !self.peers.contains(&from) {
             return;
         }
+        // FLAW lease-reads: its one merit; who hears a leader elects no other, or leases would mean nothing.
+        if self.has(Flaw::LeaseReads) && matches!(message, Message::RequestVote { .. }) && self.is_led(now) {
+            return;
+        }
         let raised = message.term() > self.term && message.raises_term();
         if raised {
             self.enter_term(now, message.term(), out);
@@ -273,7 +277,7 @@ impl Raft {
     }
 
     /// A client asks.
-    fn request(&mut self, id: RequestId, call: Call, out: &mut Output) {
+    fn request(&mut self, now: Time, id: RequestId, call: Call, out: &mut Output) {
         // FLAW stale-local-reads: anyone answers.
         if self.has(Flaw::StaleLocalReads) && call.is_read() {
             out.push(Effect::Reply { id, outcome: self.store.apply(&call) });
@@ -289,7 +293,7 @@ impl Raft {
         };
         match refusal {
             Some(refusal) => out.push(Effect::Reply { id, outcome: Outcome::Fail(refusal) }),
-            None if call.is_read() => self.read(id, call, out),
+            None if call.is_read() => self.read(now, id, call, out),
             None => self.write(id, call, out),
         }
     }

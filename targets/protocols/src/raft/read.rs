@@ -14,7 +14,7 @@
 use super::part::Part;
 use super::{Output, Raft};
 use crate::{Effect, Flaw, RequestId};
-use history::{Call, Outcome, Refusal};
+use history::{Call, Outcome, Refusal, Time};
 use std::collections::VecDeque;
 
 /// The reads that a leader has not answered yet.
@@ -41,8 +41,8 @@ pub(super) struct Read {
 
 impl Raft {
     /// A client of this leader reads.
-    pub(super) fn read(&mut self, id: RequestId, call: Call, out: &mut Output) {
-        if self.has(Flaw::ReadsWithoutQuorum) {
+    pub(super) fn read(&mut self, now: Time, id: RequestId, call: Call, out: &mut Output) {
+        if self.has(Flaw::ReadsWithoutQuorum) || self.holds_lease(now) {
             out.push(Effect::Reply { id, outcome: self.store.apply(&call) });
             return;
         }
@@ -54,6 +54,12 @@ impl Raft {
         if reads.confirmed == reads.round {
             self.begin_round(out);
         }
+    }
+
+    /// FLAW lease-reads: whether its clock says that nobody else can lead yet.
+    fn holds_lease(&self, now: Time) -> bool {
+        let Part::Leader(leader) = &self.part else { return false };
+        self.has(Flaw::LeaseReads) && now < leader.lease && self.commit >= leader.first
     }
 
     /// Sends a heartbeat round.
@@ -77,6 +83,10 @@ impl Raft {
             return;
         }
         leader.reads.confirmed = confirmed;
+        // FLAW lease-reads: a tenth less than the silence that the followers keep, for clocks that drift a little.
+        while let Some((_, begun)) = leader.begun.pop_front_if(|(round, _)| *round <= confirmed) {
+            leader.lease = begun + self.options.tempo.election * 9 / 10;
+        }
         self.serve_reads(out);
         let Part::Leader(leader) = &self.part else { return };
         let reads = &leader.reads;

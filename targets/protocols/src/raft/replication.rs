@@ -177,6 +177,12 @@ impl Raft {
         }
         leader.held_back = leader.held_back.saturating_sub(1);
         self.begin_round(out);
+        // FLAW lease-reads: followers that answer this round promise silence from now on.
+        if self.has(Flaw::LeaseReads)
+            && let Part::Leader(leader) = &mut self.part
+        {
+            leader.begun.push_back((leader.reads.round, now));
+        }
         self.feed(out);
         self.hand_over(out);
         self.give_up(now, out);
