@@ -27,6 +27,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Say what can be chosen from
     List(ListArgs),
+    /// Say what can be broken here, what cannot, and what to do about it
+    Doctor(DoctorArgs),
     /// Run one reference node (what `test` deploys)
     #[command(hide = true)]
     Node(Box<node::NodeArgs>),
@@ -55,6 +57,9 @@ pub struct TestArgs {
     /// [default: partition,kill,pause,packets]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// If the target cannot make a fault that is asked for, go on without it; the story says so
+    #[arg(long)]
+    pub allow_missing: bool,
     /// Follow this plan (a plan.json of another run) instead of drawing one
     #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
     pub plan: Option<PathBuf>,
@@ -117,6 +122,14 @@ pub struct ListArgs {
     pub what: Option<Topic>,
 }
 
+/// `tribunal doctor`
+#[derive(Debug, Clone, clap::Args)]
+pub struct DoctorArgs {
+    /// Look at this target only
+    #[arg(long, value_enum, value_name = "TARGET")]
+    pub on: Option<Target>,
+}
+
 /// Where a cluster can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Target {
@@ -124,6 +137,13 @@ pub enum Target {
     Sim,
     /// Real processes on this machine, every link through a proxy
     Local,
+}
+
+impl Target {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// What can be listed.

@@ -6,6 +6,7 @@
 pub mod analyze;
 pub mod args;
 mod check;
+mod doctor;
 mod duration;
 pub mod exit;
 mod list;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(*options).into(),
         Command::Check(options) => check::check(&options).into(),
         Command::List(options) => list::list(&options).into(),
+        Command::Doctor(options) => doctor::doctor(&options).into(),
         Command::Node(options) => target::node(*options),
     }
 }

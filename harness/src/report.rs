@@ -58,6 +58,9 @@ pub fn banner(file: &TestFile, path: &Path) {
 /// How a run of ours ended.
 pub fn story(judgement: &Judgement, file: &TestFile, path: &Path) {
     let mut page = body(judgement);
+    for (kind, why) in &file.missing {
+        let _ = writeln!(page, "missing  {kind}: {why}");
+    }
     let _ = writeln!(page, "again    {}", again(file));
     if file.target != "sim" {
         let _ = writeln!(page, "         (the same calls and faults; the timing of real processes differs)");

@@ -3,6 +3,7 @@
 use cluster::HarnessError;
 use nemesis::Plan;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
@@ -25,6 +26,9 @@ pub struct TestFile {
     pub workload: String,
     /// What was to be broken.
     pub nemesis: Vec<history::FaultKind>,
+    /// What was asked for and could not be broken there, with the reason.
+    #[serde(default)]
+    pub missing: BTreeMap<history::FaultKind, String>,
     /// How many nodes.
     pub nodes: u16,
     /// How many workers.

@@ -4,53 +4,57 @@ use crate::args::Target;
 use cluster::{Cluster, HarnessError};
 use history::Chance;
 use protocols::{Flaw, Options};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A cluster of `system` on `target`, not yet started. Its files go below `home`.
-///
-/// # Errors
-/// If it cannot even be prepared.
-pub fn deploy(
-    target: Target,
-    system: &str,
-    nodes: u16,
-    flaw: Option<Flaw>,
-    chance: &Chance,
-    home: &Path,
-) -> Result<Box<dyn Cluster>, HarnessError> {
-    match target {
-        Target::Sim => simulate(system, nodes, flaw, chance),
-        Target::Local => local(system, nodes, flaw, chance, home),
-    }
+/// What is to be deployed.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Where.
+    pub target: Target,
+    /// Which system.
+    pub system: String,
+    /// How many nodes of it.
+    pub nodes: u16,
+    /// With which bug.
+    pub flaw: Option<Flaw>,
+    /// Where its chance comes from.
+    pub chance: Chance,
+    /// The directory below which its files go.
+    pub home: PathBuf,
 }
 
-fn simulate(
-    system: &str,
-    nodes: u16,
-    flaw: Option<Flaw>,
-    chance: &Chance,
-) -> Result<Box<dyn Cluster>, HarnessError> {
-    let options = Options { flaw, ..Options::default() };
-    match system {
-        "raft" => Ok(Box::new(sim::Simulation::<protocols::raft::Raft>::new(nodes, options, chance))),
-        _ => Err(HarnessError::new("simulate", format!("{system} is not a protocol of ours"))),
+impl Deployment {
+    /// The cluster, not yet started.
+    ///
+    /// # Errors
+    /// If it cannot even be prepared.
+    pub fn prepare(&self) -> Result<Box<dyn Cluster>, HarnessError> {
+        match self.target {
+            Target::Sim => self.simulated(),
+            Target::Local => self.local(),
+        }
     }
-}
 
-fn local(
-    system: &str,
-    nodes: u16,
-    flaw: Option<Flaw>,
-    chance: &Chance,
-    home: &Path,
-) -> Result<Box<dyn Cluster>, HarnessError> {
-    let program =
-        std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
-    let system = systems::lookup(system, &program, flaw.map(Flaw::name))?;
-    // Nodes run in their own directories: ours must not depend on where we stand.
-    let home = home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
-    Ok(Box::new(live::Local::new(system, nodes, home, chance.split("nodes").bits())))
+    fn simulated(&self) -> Result<Box<dyn Cluster>, HarnessError> {
+        let options = Options { flaw: self.flaw, ..Options::default() };
+        match self.system.as_str() {
+            "raft" => {
+                Ok(Box::new(sim::Simulation::<protocols::raft::Raft>::new(self.nodes, options, &self.chance)))
+            }
+            other => Err(HarnessError::new("simulate", format!("{other} is not a protocol of ours"))),
+        }
+    }
+
+    fn local(&self) -> Result<Box<dyn Cluster>, HarnessError> {
+        let program =
+            std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
+        let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
+        // Nodes run in their own directories: ours must not depend on where we stand.
+        let home =
+            self.home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
+        Ok(Box::new(live::Local::new(system, self.nodes, home, self.chance.split("nodes").bits())))
+    }
 }
 
 /// Runs one reference node until it is told to stop.

@@ -1,7 +1,7 @@
 //! `tribunal test`: from what was typed to a verdict.
 
 use crate::analyze::{self, Subject};
-use crate::args::{Target, TestArgs};
+use crate::args::TestArgs;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::report;
@@ -9,13 +9,13 @@ use crate::run::{Ending, Limits, Run, Summary};
 use crate::signals;
 use crate::store::{Host, Store, TestFile};
 use crate::tally::Tally;
-use crate::target;
+use crate::target::Deployment;
 use checkers::Verdict;
-use clap::ValueEnum;
 use cluster::{Abilities, Cluster, HarnessError};
 use history::{Chance, FaultKind, Time};
 use nemesis::Plan;
 use protocols::Flaw;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -40,6 +40,7 @@ struct Test {
     flaw: Option<Flaw>,
     kinds: Vec<FaultKind>,
     plan: Plan,
+    missing: BTreeMap<FaultKind, String>,
     workload: Workload,
     cluster: Box<dyn Cluster>,
     store: Store,
@@ -83,15 +84,22 @@ impl Test {
             })?;
         let started = started.strftime("%Y%m%dT%H%M%S%.3f").to_string();
         let store = Store::create(&args.store, &format!("{}-{}", args.system, args.workload), &started)?;
-        let cluster =
-            target::deploy(args.on, &args.system, args.nodes, flaw, &chance.split("cluster"), &store.path)?;
+        let deployment = Deployment {
+            target: args.on,
+            system: args.system.clone(),
+            nodes: args.nodes,
+            flaw,
+            chance: chance.split("cluster"),
+            home: store.path.clone(),
+        };
+        let cluster = deployment.prepare()?;
         let abilities = cluster.abilities();
-        let (kinds, plan) = faults(&args, &abilities, &chance)?;
+        let (kinds, plan, missing) = faults(&args, &abilities, &chance)?;
         if let Some(call) = workload.calls.iter().find(|call| !abilities.calls.contains(call)) {
             let why = format!("it does not serve {call}, which the workload {} asks", workload.name);
             return Err(HarnessError::new(format!("test {}", args.system), why));
         }
-        Ok(Test { args, seed, concurrency, flaw, kinds, plan, workload, cluster, store, started })
+        Ok(Test { args, seed, concurrency, flaw, kinds, plan, missing, workload, cluster, store, started })
     }
 
     fn go(mut self) -> Result<Exit, HarnessError> {
@@ -164,9 +172,10 @@ impl Test {
             argv: std::env::args().collect(),
             started: self.started.clone(),
             system: self.args.system.clone(),
-            target: target_name(self.args.on),
+            target: self.args.on.name(),
             workload: self.args.workload.clone(),
             nemesis: self.kinds.clone(),
+            missing: self.missing.clone(),
             nodes: self.args.nodes,
             concurrency: self.concurrency,
             rate: self.args.rate,
@@ -179,10 +188,6 @@ impl Test {
             host: Host::here(),
         }
     }
-}
-
-fn target_name(target: Target) -> String {
-    target.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn typed(flag: &str, value: impl std::fmt::Display, why: &str) -> HarnessError {
@@ -211,32 +216,39 @@ fn flaw(name: &str, system: &str) -> Result<Flaw, HarnessError> {
     Ok(flaw)
 }
 
-/// What is to be broken, and when.
-fn faults(
-    args: &TestArgs,
-    abilities: &Abilities,
-    chance: &Chance,
-) -> Result<(Vec<FaultKind>, Plan), HarnessError> {
-    let can = |kind: &FaultKind| matches!(abilities.faults.get(kind), Some(Ok(())));
-    if let Some(path) = &args.plan {
-        let plan = read_plan(path)?;
-        let mut kinds: Vec<FaultKind> = plan.0.iter().map(|(_, intent)| intent.kind()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        if let Some(kind) = kinds.iter().find(|kind| !can(kind)) {
-            let why = abilities.faults.get(kind).and_then(|able| able.as_ref().err()).cloned();
-            return Err(HarnessError::new(format!("inject {kind}"), why.unwrap_or_default()));
-        }
-        return Ok((kinds, plan));
-    }
-    let kinds = match &args.nemesis {
-        Some(list) => {
+/// What is to be broken, when, and what the target cannot break although it was asked for.
+type Faults = (Vec<FaultKind>, Plan, BTreeMap<FaultKind, String>);
+
+fn faults(args: &TestArgs, abilities: &Abilities, chance: &Chance) -> Result<Faults, HarnessError> {
+    let cannot = |kind: FaultKind| match abilities.faults.get(&kind) {
+        Some(Ok(())) => None,
+        Some(Err(why)) => Some(why.clone()),
+        None => Some("this target does not know it".to_owned()),
+    };
+    let planned = args.plan.as_deref().map(read_plan).transpose()?;
+    let mut kinds: Vec<FaultKind> = match (&planned, &args.nemesis) {
+        (Some(plan), _) => plan.0.iter().map(|(_, intent)| intent.kind()).collect(),
+        (None, Some(list)) => {
             nemesis::kinds(list, abilities).map_err(|error| HarnessError::new("use --nemesis", error))?
         }
-        None => USUAL.into_iter().filter(can).collect(),
+        (None, None) => USUAL.into_iter().filter(|kind| cannot(*kind).is_none()).collect(),
     };
-    let plan = nemesis::plan(&kinds, args.nemesis_interval, args.time_limit, chance.split("plan"));
-    Ok((kinds, plan))
+    kinds.sort_unstable();
+    kinds.dedup();
+    let missing: BTreeMap<FaultKind, String> =
+        kinds.iter().filter_map(|kind| Some((*kind, cannot(*kind)?))).collect();
+    if let Some((kind, why)) = missing.first_key_value()
+        && !args.allow_missing
+    {
+        return Err(HarnessError::new(format!("inject {kind}"), why)
+            .advise("`tribunal doctor` says what can be broken here; --allow-missing goes on without it."));
+    }
+    kinds.retain(|kind| !missing.contains_key(kind));
+    let plan = match planned {
+        Some(plan) => Plan(plan.0.into_iter().filter(|(_, intent)| kinds.contains(&intent.kind())).collect()),
+        None => nemesis::plan(&kinds, args.nemesis_interval, args.time_limit, chance.split("plan")),
+    };
+    Ok((kinds, plan, missing))
 }
 
 fn read_plan(path: &Path) -> Result<Plan, HarnessError> {

@@ -84,7 +84,10 @@ impl Raft {
         }
         leader.reads.confirmed = confirmed;
         // FLAW lease-reads: a tenth less than the silence that the followers keep, for clocks that drift a little.
-        while let Some((_, begun)) = leader.begun.pop_front_if(|(round, _)| *round <= confirmed) {
+        while let Some(&(round, begun)) = leader.begun.front()
+            && round <= confirmed
+        {
+            leader.begun.pop_front();
             leader.lease = begun + self.options.tempo.election * 9 / 10;
         }
         self.serve_reads(out);

@@ -1,0 +1,50 @@
+//! `tribunal doctor`: what can be broken here, what cannot, and what to do about it.
+
+use crate::args::{DoctorArgs, Target};
+use crate::exit::Exit;
+use crate::report;
+use crate::target::Deployment;
+use clap::ValueEnum;
+use history::Chance;
+use std::fmt::Write;
+
+/// Looks at each target, or at one, and prints a table.
+pub fn doctor(args: &DoctorArgs) -> Exit {
+    let targets = args.on.map_or_else(|| Target::value_variants().to_vec(), |target| vec![target]);
+    let mut page = String::new();
+    let mut well = true;
+    for target in targets {
+        well &= examine(target, &mut page);
+    }
+    report::print(&page);
+    if well { Exit::Valid } else { Exit::Unknown }
+}
+
+/// Adds the rows of one target; says whether it can be used at all.
+fn examine(target: Target, page: &mut String) -> bool {
+    let deployment = Deployment {
+        target,
+        system: "raft".to_owned(),
+        nodes: 5,
+        flaw: None,
+        chance: Chance::new(0),
+        home: std::env::temp_dir(),
+    };
+    let name = target.name();
+    match deployment.prepare() {
+        Err(error) => {
+            let _ = writeln!(page, "{name:7} cannot be used: {error}");
+            false
+        }
+        Ok(cluster) => {
+            for (kind, able) in cluster.abilities().faults {
+                let (can, why) = match &able {
+                    Ok(()) => ("can", ""),
+                    Err(why) => ("cannot", why.as_str()),
+                };
+                let _ = writeln!(page, "{name:7} {:10} {can:7} {why}", kind.name());
+            }
+            true
+        }
+    }
+}
