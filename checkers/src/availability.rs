@@ -95,14 +95,14 @@ impl<'h> Record<'h> {
         let mut met: BTreeSet<String> = BTreeSet::new();
         for change in self.changes.iter().filter(|change| change.time <= gap.to) {
             if change.time > gap.from {
-                met.extend(broken.values().map(|fault| fault.to_string()));
+                met.extend(broken.values().map(|fault| fault.brief()));
             }
             match change.fault.is_repair() {
                 true => drop(broken.remove(&change.fault.kind())),
                 false => drop(broken.insert(change.fault.kind(), change.fault)),
             }
         }
-        met.extend(broken.values().map(|fault| fault.to_string()));
+        met.extend(broken.values().map(|fault| fault.brief()));
         match met.is_empty() {
             true => "nothing was broken".to_owned(),
             false => format!("broken: {}", met.into_iter().collect::<Vec<_>>().join(", ")),

@@ -46,12 +46,12 @@ impl Tally {
         match result {
             Injection::Installed(_) => {
                 counts[0] += 1;
-                self.broken.insert(kind, fault.to_string());
+                self.broken.insert(kind, fault.brief());
             }
             Injection::Skipped(_) => counts[1] += 1,
             Injection::Doubtful(_) => {
                 counts[2] += 1;
-                self.broken.insert(kind, format!("{fault} (doubtful)"));
+                self.broken.insert(kind, format!("{} (doubtful)", fault.brief()));
             }
         }
     }

@@ -177,10 +177,35 @@ impl Fault {
         }
     }
 
+    /// A few words, for a line that has little room.
+    pub fn brief(&self) -> String {
+        match self {
+            Fault::Cut { shape, .. } => format!("cut {shape}"),
+            Fault::Impair { links, trouble } => format!("{} links {trouble}", links.len()),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether this undoes instead of breaking.
     pub fn is_repair(&self) -> bool {
         matches!(self, Fault::Start { .. } | Fault::Resume { .. } | Fault::Repair { .. })
     }
+}
+
+/// Links by sender, `n1→n2,n3`, so that a partition of nine nodes can still be read.
+fn paths(links: &[Link]) -> String {
+    let mut senders: Vec<NodeId> = links.iter().map(|link| link.from).collect();
+    senders.sort_unstable();
+    senders.dedup();
+    let all = senders.len() > 2 && links.len() == senders.len() * (senders.len() - 1);
+    if all {
+        return format!("every link of {}", names(&senders));
+    }
+    let from = |sender: &NodeId| {
+        let to = links.iter().filter(|link| link.from == *sender).map(|link| link.to.to_string());
+        format!("{sender}→{}", to.collect::<Vec<_>>().join(","))
+    };
+    senders.iter().map(from).collect::<Vec<_>>().join(" ")
 }
 
 fn names<T: fmt::Display>(items: &[T]) -> String {
@@ -216,13 +241,13 @@ impl fmt::Display for Trouble {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Cut { shape, links } => write!(f, "cut {shape}: {}", names(links)),
+            Fault::Cut { shape, links } => write!(f, "cut {shape}: {}", paths(links)),
             Fault::Kill { nodes } => write!(f, "kill {}", names(nodes)),
             Fault::Crash { nodes } => write!(f, "crash {}", names(nodes)),
             Fault::Start { nodes } => write!(f, "start {}", names(nodes)),
             Fault::Pause { nodes } => write!(f, "pause {}", names(nodes)),
             Fault::Resume { nodes } => write!(f, "resume {}", names(nodes)),
-            Fault::Impair { links, trouble } => write!(f, "impair {}: {trouble}", names(links)),
+            Fault::Impair { links, trouble } => write!(f, "impair {}: {trouble}", paths(links)),
             Fault::Skew { nodes, jump_ms, rate_ppm } => {
                 write!(f, "skew {}: jump {jump_ms} ms, rate {:.3}", names(nodes), f64::from(*rate_ppm) / 1e6)
             }
@@ -238,5 +263,21 @@ impl fmt::Display for Injection {
             Injection::Skipped(why) => write!(f, "skipped: {why}"),
             Injection::Doubtful(why) => write!(f, "doubtful: {why}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_can_be_read() {
+        let link = |from, to| Link { from: NodeId(from), to: NodeId(to) };
+        let cut = |links| Fault::Cut { shape: "mute".to_owned(), links }.to_string();
+        assert_eq!(cut(vec![link(1, 2), link(1, 3), link(2, 3)]), "cut mute: n1→n2,n3 n2→n3");
+        let nodes = [1, 2, 3];
+        let all = nodes.iter().flat_map(|from| nodes.iter().map(|to| link(*from, *to)));
+        let all = all.filter(|link| link.from != link.to).collect();
+        assert_eq!(cut(all), "cut mute: every link of n1 n2 n3");
     }
 }
