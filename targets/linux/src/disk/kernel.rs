@@ -1,0 +1,50 @@
+//! The few system calls that the standard library does not have.
+
+#![expect(unsafe_code, reason = "system calls")]
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Unmounts what is mounted at `path`; if it is busy and `lazily` is said, it vanishes from the tree at once and goes
+/// when its last user does.
+///
+/// # Errors
+/// If nothing is mounted there, it is busy, or we may not.
+pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let flags = libc::UMOUNT_NOFOLLOW | if lazily { libc::MNT_DETACH } else { 0 };
+    // SAFETY: the path is a string that ends with zero and outlives the call.
+    checked(unsafe { libc::umount2(path.as_ptr(), flags) })
+}
+
+/// Gives the file at `old` a second name. Unlike the standard library's, it follows links, as those in
+/// /proc/self/fd are.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn link(old: &Path, new: &Path) -> io::Result<()> {
+    let (old, new) = (CString::new(old.as_os_str().as_bytes())?, CString::new(new.as_os_str().as_bytes())?);
+    let (here, flags) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+    // SAFETY: both paths are strings that end with zero and outlive the call.
+    checked(unsafe { libc::linkat(here, old.as_ptr(), here, new.as_ptr(), flags) })
+}
+
+/// How much space there is in the file system of `path`.
+///
+/// # Errors
+/// If the file system does not say.
+pub fn space(path: &Path) -> io::Result<libc::statvfs> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut space = MaybeUninit::uninit();
+    // SAFETY: the path is a string that ends with zero; the kernel writes a whole statvfs or fails.
+    checked(unsafe { libc::statvfs(path.as_ptr(), space.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it was written.
+    Ok(unsafe { space.assume_init() })
+}
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
