@@ -4,9 +4,13 @@
 //! Not everything that ends a process is its own doing, though. SIGKILL that we did not send is most often the
 //! kernel, out of memory; SIGTERM is a person or a service manager; and a node that says that the disk is full
 //! or the port taken died of its surroundings. Those make the run unknown and do not accuse.
+//!
+//! A node whose disk we made to fail (not only slow) may well stop: it cannot keep its word. Its deaths from then on are
+//! ours, as those of the killed are, and only counted.
 
 use crate::{Anomaly, Budget, Checker, Report};
-use history::{Event, History, NodeId, Phase, Time};
+use history::{Event, Fault, History, NodeId, Phase, Time};
+use std::collections::BTreeSet;
 
 /// Accuses a node that died by its own doing, and doubts a run in which one died of anything else.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +22,20 @@ const EARNED: [u32; 7] = [4, 5, 6, 7, 8, 11, 31];
 /// What a process says when its surroundings, and not itself, are at fault.
 const SURROUNDINGS: [&str; 4] =
     ["No space left on device", "Address already in use", "Too many open files", "Cannot allocate memory"];
+
+/// The nodes whose disks were made to fail before the event at `index`.
+fn sickened(history: &History, index: usize) -> BTreeSet<NodeId> {
+    let before = history.entries().iter().take(index);
+    let faults = before.filter_map(|entry| match &entry.event {
+        Event::Inject(fault) => Some(fault.as_ref()),
+        _ => None,
+    });
+    let victims = faults.filter_map(|fault| match fault {
+        Fault::Sicken { nodes, illness } if illness.is_failure() => Some(nodes),
+        _ => None,
+    });
+    victims.flatten().copied().collect()
+}
 
 struct Death<'h> {
     index: usize,
@@ -61,7 +79,10 @@ impl Checker for Deaths {
             Event::Died { node, how } => Some(Death { index, time: entry.time, node: *node, how }),
             _ => None,
         });
-        let (own, other): (Vec<Death<'_>>, Vec<Death<'_>>) = deaths.partition(Death::is_its_own);
+        let ours = |death: &Death<'_>| sickened(history, death.index).contains(&death.node);
+        let (excused, unexplained): (Vec<Death<'_>>, Vec<Death<'_>>) = deaths.partition(ours);
+        let (own, other): (Vec<Death<'_>>, Vec<Death<'_>>) =
+            unexplained.into_iter().partition(Death::is_its_own);
         let anomaly = |death: &Death<'_>| Anomaly {
             name: "node died".to_owned(),
             key: None,
@@ -79,7 +100,8 @@ impl Checker for Deaths {
             ),
             (None, None) => Report::valid(self.name(), "nobody died by itself"),
         };
-        report.measure("unexplained deaths", own.len() + other.len())
+        let report = report.measure("unexplained deaths", own.len() + other.len());
+        if excused.is_empty() { report } else { report.measure("deaths by a failing disk", excused.len()) }
     }
 }
 
@@ -118,6 +140,23 @@ mod tests {
             assert_eq!(judged(how, None), Verdict::Unknown, "{how}");
         }
         assert_eq!(judged("signal 9; its last words: exit 1, panic, signal 11", None), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_disk_that_was_made_to_fail_excuses_its_node_and_no_other() {
+        use history::Illness;
+        let judged = |illness, victim| {
+            let mut history = History::new();
+            history.push(Time(0), Event::Phase(Phase::Main)).unwrap();
+            let nodes = vec![NodeId(3)];
+            history.push(Time(1), Event::Inject(Box::new(Fault::Sicken { nodes, illness }))).unwrap();
+            let how = "exit status: 74; last words: cannot sync it".to_owned();
+            history.push(Time(2), Event::Died { node: NodeId(victim), how }).unwrap();
+            Deaths.check(&history, &Budget::default()).verdict
+        };
+        assert_eq!(judged(Illness::SyncErrors, 3), Verdict::Valid);
+        assert_eq!(judged(Illness::SyncErrors, 2), Verdict::Invalid);
+        assert_eq!(judged(Illness::SlowSyncs { delay_ms: 9 }, 3), Verdict::Invalid, "slow is no excuse");
     }
 
     #[test]

@@ -361,6 +361,7 @@ fn nobody(intent: &Intent) -> Fault {
         Intent::Clock { jump_ms, rate_ppm, .. } => {
             Fault::Skew { nodes, jump_ms: *jump_ms, rate_ppm: *rate_ppm }
         }
+        Intent::Disk { illness, .. } => Fault::Sicken { nodes, illness: *illness },
         Intent::Repair(kind) => Fault::Repair { kind: *kind },
     }
 }

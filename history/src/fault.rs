@@ -20,6 +20,8 @@ pub enum FaultKind {
     Packets,
     /// A node's own clock jumps or runs fast or slow.
     Clock,
+    /// A node's disk fails, is full or is slow.
+    Disk,
 }
 
 /// One direction of the path between two nodes.
@@ -49,6 +51,25 @@ pub struct Trouble {
     pub bytes_per_second: u32,
     /// Keep every message until the fault is repaired, then deliver all.
     pub hold: bool,
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Illness {
+    /// Every read that reaches it fails (EIO).
+    ReadErrors,
+    /// Every write fails (EIO).
+    WriteErrors,
+    /// Every sync fails (EIO).
+    SyncErrors,
+    /// No file can be made, none can grow (ENOSPC).
+    Full,
+    /// Every sync takes longer.
+    SlowSyncs {
+        /// By so many milliseconds.
+        delay_ms: u32,
+    },
 }
 
 /// Something done to the cluster, naming its victims, so that the history is exact.
@@ -103,6 +124,13 @@ pub enum Fault {
         /// How fast it runs from now on, in parts per million of true time; 1,000,000 is true.
         rate_ppm: u32,
     },
+    /// Make the disks of these nodes ill; replaces what was wrong with them before.
+    Sicken {
+        /// Whose.
+        nodes: Vec<NodeId>,
+        /// How.
+        illness: Illness,
+    },
     /// Undo every fault of this kind.
     Repair {
         /// Which kind.
@@ -129,13 +157,14 @@ pub struct Evidence(pub String);
 
 impl FaultKind {
     /// Every kind, in the order in which people list them.
-    pub const ALL: [FaultKind; 6] = [
+    pub const ALL: [FaultKind; 7] = [
         FaultKind::Partition,
         FaultKind::Kill,
         FaultKind::Crash,
         FaultKind::Pause,
         FaultKind::Packets,
         FaultKind::Clock,
+        FaultKind::Disk,
     ];
 
     /// Its name on the command line.
@@ -147,6 +176,7 @@ impl FaultKind {
             FaultKind::Pause => "pause",
             FaultKind::Packets => "packets",
             FaultKind::Clock => "clock",
+            FaultKind::Disk => "disk",
         }
     }
 
@@ -159,6 +189,7 @@ impl FaultKind {
             FaultKind::Pause => "processes are frozen with SIGSTOP and go on later",
             FaultKind::Packets => "links delay, lose, duplicate, reorder or hold messages",
             FaultKind::Clock => "clocks jump, or run fast or slow",
+            FaultKind::Disk => "disks fail to read, write or sync, are full, or sync slowly",
         }
     }
 }
@@ -173,6 +204,7 @@ impl Fault {
             Fault::Pause { .. } | Fault::Resume { .. } => FaultKind::Pause,
             Fault::Impair { .. } => FaultKind::Packets,
             Fault::Skew { .. } => FaultKind::Clock,
+            Fault::Sicken { .. } => FaultKind::Disk,
             Fault::Repair { kind } => *kind,
         }
     }
@@ -238,6 +270,30 @@ impl fmt::Display for Trouble {
     }
 }
 
+impl Illness {
+    /// Whether what a node wants to keep is refused.
+    pub fn fails_writing(self) -> bool {
+        matches!(self, Illness::WriteErrors | Illness::SyncErrors | Illness::Full)
+    }
+
+    /// Whether something fails, so that a node may well stop. A slow disk is no excuse.
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Illness::SlowSyncs { .. })
+    }
+}
+
+impl fmt::Display for Illness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Illness::ReadErrors => f.write_str("reads fail"),
+            Illness::WriteErrors => f.write_str("writes fail"),
+            Illness::SyncErrors => f.write_str("syncs fail"),
+            Illness::Full => f.write_str("full"),
+            Illness::SlowSyncs { delay_ms } => write!(f, "syncs take {delay_ms} ms longer"),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -251,6 +307,7 @@ impl fmt::Display for Fault {
             Fault::Skew { nodes, jump_ms, rate_ppm } => {
                 write!(f, "skew {}: jump {jump_ms} ms, rate {:.3}", names(nodes), f64::from(*rate_ppm) / 1e6)
             }
+            Fault::Sicken { nodes, illness } => write!(f, "sicken {}: {illness}", names(nodes)),
             Fault::Repair { kind } => write!(f, "repair {kind}"),
         }
     }

@@ -20,7 +20,7 @@ mod time;
 pub use call::{Call, CallKind};
 pub use chance::Chance;
 pub use event::{Entry, Event, Phase, Violation};
-pub use fault::{Evidence, Fault, FaultKind, Injection, Link, Trouble};
+pub use fault::{Evidence, Fault, FaultKind, Illness, Injection, Link, Trouble};
 pub use history::{Digest, History, Malformed, Op};
 pub use ids::{Key, NodeId, ProcessId, Value};
 pub use outcome::{Doubt, Outcome, Refusal, Reply};

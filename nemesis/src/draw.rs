@@ -1,7 +1,7 @@
 //! What a fault of some kind looks like, drawn at random.
 
 use crate::{Intent, Selector, Shape};
-use history::{Chance, FaultKind, Trouble};
+use history::{Chance, FaultKind, Illness, Trouble};
 
 /// An intent of this kind. A `sure` one takes hold in any cluster of at least two nodes whatever else is broken:
 /// it asks for no leader, who may be missing just then, and for no minority, which two nodes do not have; it
@@ -19,6 +19,7 @@ pub(crate) fn draw(kind: FaultKind, sure: bool, chance: &mut Chance) -> Intent {
             Intent::Packets { of, trouble: draw_trouble(chance) }
         }
         FaultKind::Clock => draw_clock(whom, chance),
+        FaultKind::Disk => Intent::Disk { of: whom, illness: draw_illness(chance) },
     }
 }
 
@@ -76,6 +77,16 @@ fn draw_clock(of: Selector, chance: &mut Chance) -> Intent {
     Intent::Clock { of, jump_ms, rate_ppm }
 }
 
+/// Half of them slow, which a node survives; the other half it may answer by stopping.
+fn draw_illness(chance: &mut Chance) -> Illness {
+    match chance.below(6) {
+        0 => Illness::WriteErrors,
+        1 => Illness::SyncErrors,
+        2 => Illness::Full,
+        _ => Illness::SlowSyncs { delay_ms: 1 << chance.between(4, 10) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +118,21 @@ mod tests {
         let packets = varieties(FaultKind::Packets);
         for word in ["loss: 200", "duplicate: 200", "reorder: 200", "hold: true", "loss: 100", "Primaries"] {
             assert!(packets.iter().any(|packet| packet.contains(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn disks_get_slow_as_often_as_they_fail() {
+        let mut chance = Chance::new(5);
+        let mut ill = || match draw(FaultKind::Disk, false, &mut chance) {
+            Intent::Disk { illness, .. } => illness,
+            other => panic!("a disk fault was asked for, not {other:?}"),
+        };
+        let all: Vec<Illness> = (0..1000).map(|_| ill()).collect();
+        let failing = all.iter().filter(|illness| illness.is_failure()).count();
+        assert!((400..600).contains(&failing), "{failing}");
+        for illness in [Illness::WriteErrors, Illness::SyncErrors, Illness::Full] {
+            assert!(all.contains(&illness), "{illness}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is meant to happen, whoever it happens to.
 
-use history::{FaultKind, NodeId, Trouble};
+use history::{FaultKind, Illness, NodeId, Trouble};
 use serde::{Deserialize, Serialize};
 
 /// Something to do to the cluster, without naming victims.
@@ -31,6 +31,13 @@ pub enum Intent {
         /// Their rate from now on, in parts per million; 1,000,000 is true.
         rate_ppm: u32,
     },
+    /// Make these nodes' disks ill.
+    Disk {
+        /// Whose.
+        of: Selector,
+        /// How.
+        illness: Illness,
+    },
     /// Undo every fault of this kind; after a kill or crash, start every node that is down.
     Repair(FaultKind),
 }
@@ -45,6 +52,7 @@ impl Intent {
             Intent::Pause(_) => FaultKind::Pause,
             Intent::Packets { .. } => FaultKind::Packets,
             Intent::Clock { .. } => FaultKind::Clock,
+            Intent::Disk { .. } => FaultKind::Disk,
             Intent::Repair(kind) => *kind,
         }
     }

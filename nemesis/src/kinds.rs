@@ -47,6 +47,7 @@ pub(crate) enum Family {
     Processes,
     Packets,
     Clocks,
+    Disks,
 }
 
 impl Family {
@@ -56,6 +57,7 @@ impl Family {
             FaultKind::Kill | FaultKind::Crash | FaultKind::Pause => Family::Processes,
             FaultKind::Packets => Family::Packets,
             FaultKind::Clock => Family::Clocks,
+            FaultKind::Disk => Family::Disks,
         }
     }
 }

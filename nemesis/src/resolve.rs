@@ -33,6 +33,9 @@ pub fn resolve(
             jump_ms: *jump_ms,
             rate_ppm: *rate_ppm,
         },
+        Intent::Disk { of, illness } => {
+            Fault::Sicken { nodes: of.resolve(nodes, primaries, chance)?, illness: *illness }
+        }
         Intent::Repair(kind) => Fault::Repair { kind: *kind },
     })
 }
