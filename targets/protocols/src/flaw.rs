@@ -41,6 +41,8 @@ pub enum Flaw {
     LateStepDown,
     /// A leader trusts its clock instead of asking whether it still leads.
     LeaseReads,
+    /// The node under the core writes its log and never syncs it.
+    NoSync,
 }
 
 /// What is said about a flaw.
@@ -53,7 +55,7 @@ struct Profile {
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Flaw; 17] = [
+    pub const ALL: [Flaw; 18] = [
         Flaw::VoteNotPersisted,
         Flaw::TermNotPersisted,
         Flaw::DoubleVote,
@@ -71,6 +73,7 @@ impl Flaw {
         Flaw::ReadsBeforeFirstCommit,
         Flaw::LateStepDown,
         Flaw::LeaseReads,
+        Flaw::NoSync,
     ];
 
     /// Its name on the command line.
@@ -99,7 +102,7 @@ impl Flaw {
     }
 }
 
-const PROFILES: [Profile; 17] = [
+const PROFILES: [Profile; 18] = [
     Profile {
         flaw: Flaw::VoteNotPersisted,
         name: "vote-not-persisted",
@@ -201,6 +204,12 @@ const PROFILES: [Profile; 17] = [
         name: "lease-reads",
         about: "a leader answers reads on a lease of its own clock: right while clocks are true, wrong once they are not",
         cite: "thesis 6.4.1: the lease approach assumes a bound on clock drift across servers",
+    },
+    Profile {
+        flaw: Flaw::NoSync,
+        name: "no-sync",
+        about: "the node writes its log and never syncs it: right when a process is killed, wrong when the power goes",
+        cite: "etcd --unsafe-no-fsync; Raft, figure 2: updated on stable storage before responding",
     },
 ];
 

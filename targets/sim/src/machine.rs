@@ -2,8 +2,8 @@
 
 use crate::clock::Clock;
 use crate::disk::Disk;
-use history::{NodeId, Outcome, Time};
-use protocols::{Effect, Protocol, RequestId, Role};
+use history::{Illness, NodeId, Outcome, Time};
+use protocols::{Effect, Flaw, Protocol, RequestId, Role};
 use std::collections::BTreeSet;
 
 /// One node: a core while it lives, and what outlives it.
@@ -18,6 +18,10 @@ pub struct Machine<P: Protocol> {
     pub clock: Clock,
     /// Its disk.
     pub disk: Disk<P::Record>,
+    /// What is wrong with its disk.
+    pub illness: Option<Illness>,
+    /// It stopped because its disk failed.
+    pub failed: bool,
     /// What happened to it while it was paused, if it is.
     pub asleep: Option<Vec<Happening<P>>>,
     /// Requests that it has taken and not answered.
@@ -91,6 +95,8 @@ impl<P: Protocol> Machine<P> {
             life: 0,
             clock,
             disk: Disk::new(),
+            illness: None,
+            failed: false,
             asleep: None,
             asked: BTreeSet::new(),
             wake: None,
@@ -130,6 +136,7 @@ impl<P: Protocol> Machine<P> {
         &mut self,
         effects: &mut Vec<Effect<P::Message, P::Record>>,
         ready: &mut Vec<Effect<P::Message, P::Record>>,
+        flaw: Option<Flaw>,
     ) -> bool {
         self.outbox.append(effects);
         if self.syncing {
@@ -139,7 +146,8 @@ impl<P: Protocol> Machine<P> {
             match effect {
                 Effect::Persist(record) => {
                     self.disk.write(record);
-                    self.syncing = true;
+                    // FLAW no-sync: what is written is believed to be durable.
+                    self.syncing = flaw != Some(Flaw::NoSync);
                 }
                 effect if self.syncing => self.after_sync.push(effect),
                 effect => ready.push(effect),

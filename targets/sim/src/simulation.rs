@@ -7,8 +7,8 @@ use crate::machine::{Happening, Machine};
 use crate::network::Network;
 use cluster::{Abilities, Arrival, Cluster, HarnessError, Redirect};
 use history::{
-    Call, CallKind, Chance, Doubt, Evidence, Fault, FaultKind, Injection, Link, NodeId, Outcome, ProcessId,
-    Refusal, Time, Violation,
+    Call, CallKind, Chance, Doubt, Evidence, Fault, FaultKind, Illness, Injection, Link, NodeId, Outcome,
+    ProcessId, Refusal, Time, Violation,
 };
 use protocols::{Effect, Input, Options, Protocol, RequestId, Watch};
 use std::collections::{BTreeMap, VecDeque};
@@ -159,16 +159,35 @@ impl<P: Protocol> Simulation<P> {
     fn flush(&mut self, node: NodeId) {
         let mut effects = std::mem::take(&mut self.effects);
         let mut ready = std::mem::take(&mut self.ready);
+        let flaw = self.options.flaw;
         let machine = self.machine(node);
         let life = machine.life;
         let was_syncing = machine.is_syncing();
-        let syncs = machine.take(&mut effects, &mut ready);
+        let syncs = machine.take(&mut effects, &mut ready, flaw);
+        let illness = machine.illness.filter(|_| syncs && !was_syncing);
         self.effects = effects;
         if syncs && !was_syncing {
-            let done = self.now + self.disks.exponential(self.world.sync_mean) + Duration::from_micros(20);
-            self.agenda.plan(done, Happening::Synced { node, life });
+            let slowness = match illness {
+                Some(Illness::SlowSyncs { delay_ms }) => Duration::from_millis(u64::from(delay_ms)),
+                _ => Duration::ZERO,
+            };
+            let takes = self.disks.exponential(self.world.sync_mean) + Duration::from_micros(20);
+            self.agenda.plan(self.now + takes + slowness, Happening::Synced { node, life });
         }
         self.perform(node, ready);
+        if let Some(illness) = illness.filter(|illness| illness.fails_writing()) {
+            self.fail(node, illness);
+        }
+    }
+
+    /// A disk refused what a node wanted to keep. As the real one it stops: nobody knows what reached the disk.
+    fn fail(&mut self, node: NodeId, illness: Illness) {
+        let machine = &mut self.machines[usize::from(node.0 - 1)];
+        machine.disk.kill(&mut self.disks);
+        machine.failed = true;
+        self.end(node);
+        let how = format!("exit status: 74; last words: its disk is ill: {illness}");
+        self.arrivals.push_back(Arrival::Died { node, how });
     }
 
     fn perform(&mut self, node: NodeId, mut ready: Vec<Effect<P::Message, P::Record>>) {
@@ -311,6 +330,7 @@ impl<P: Protocol> Simulation<P> {
     fn start_node(&mut self, node: NodeId) {
         let machine = self.machine(node);
         machine.life += 1;
+        machine.failed = false;
         let life = machine.life;
         let takes = self.boots.span(Duration::from_millis(5), Duration::from_millis(50));
         self.agenda.plan(self.now + takes, Happening::Boot { node, life });
@@ -354,6 +374,10 @@ impl<P: Protocol> Simulation<P> {
                     Some("its clock was read back".to_owned())
                 })
             }
+            Fault::Sicken { nodes, illness } => self.each(nodes, "", |sim, node| {
+                sim.machine(node).illness = Some(*illness);
+                Some(format!("its disk is ill: {illness}"))
+            }),
             Fault::Repair { kind } => self.repair(*kind),
         }
     }
@@ -428,11 +452,27 @@ impl<P: Protocol> Simulation<P> {
             }
             FaultKind::Kill | FaultKind::Crash => return self.apply(&named(|nodes| Fault::Start { nodes })),
             FaultKind::Pause => return self.apply(&named(|nodes| Fault::Resume { nodes })),
+            FaultKind::Disk => return self.cure(),
             FaultKind::Clock => {
                 return self.apply(&Fault::Skew { nodes, jump_ms: 0, rate_ppm: 1_000_000 });
             }
         }
         installed("every link is free".to_owned())
+    }
+
+    /// Makes every disk well, and starts the nodes that had stopped because of theirs.
+    fn cure(&mut self) -> Injection {
+        let mut seen = vec!["every disk is well".to_owned()];
+        for node in self.ids.clone() {
+            let machine = self.machine(node);
+            machine.illness = None;
+            if machine.failed
+                && let Some(revived) = self.revive(node)
+            {
+                seen.push(format!("{node}, which had stopped: {revived}"));
+            }
+        }
+        installed(seen.join(", "))
     }
 
     /// A clock changed: the wake that was planned by it is void.
