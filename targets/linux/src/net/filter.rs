@@ -47,7 +47,7 @@ pub struct Filter {
 }
 
 /// `linux/netfilter/nf_tables.h` and `nfnetlink.h`: requests.
-mod request {
+pub(super) mod request {
     pub const SUBSYSTEM: u16 = 10;
     pub const BATCH_BEGIN: u16 = 0x10;
     pub const BATCH_END: u16 = 0x11;
@@ -61,24 +61,24 @@ mod request {
     pub const DEL_ELEMENT: u16 = 14;
 }
 
-const DO: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
-const CREATE: u16 = DO | libc::NLM_F_CREATE as u16;
-const NEW: u16 = CREATE | libc::NLM_F_EXCL as u16;
-const APPEND: u16 = CREATE | libc::NLM_F_APPEND as u16;
-const LIST: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
+pub(super) const DO: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
+pub(super) const CREATE: u16 = DO | libc::NLM_F_CREATE as u16;
+pub(super) const NEW: u16 = CREATE | libc::NLM_F_EXCL as u16;
+pub(super) const APPEND: u16 = CREATE | libc::NLM_F_APPEND as u16;
+pub(super) const LIST: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
 
 /// The family of tables for bridges.
 const BRIDGE: u8 = 7;
 /// A table that goes with the socket that made it.
-const OWNED: u32 = 2;
+pub(super) const OWNED: u32 = 2;
 /// The hook for what a bridge forwards.
 const FORWARD: u32 = 2;
-const ACCEPT: u32 = 1;
-const DROP: u32 = 0;
+pub(super) const ACCEPT: u32 = 1;
+pub(super) const DROP: u32 = 0;
 /// Two registers of four bytes, side by side, and the one for verdicts.
-const FIRST: u32 = 8;
+pub(super) const FIRST: u32 = 8;
 const SECOND: u32 = 9;
-const VERDICT: u32 = 0;
+pub(super) const VERDICT: u32 = 0;
 /// What to load into a register.
 const INCOMING: u32 = 4;
 const OUTGOING: u32 = 5;
@@ -194,16 +194,8 @@ impl Filter {
         self.change(batch)
     }
 
-    /// Everything in a batch happens at once, or nothing does.
     fn change(&mut self, changes: Vec<Message>) -> Result<(), Refused> {
-        let bracket = |kind, asked: &str| {
-            let [high, low] = request::SUBSYSTEM.to_be_bytes();
-            Message::new(kind, libc::NLM_F_REQUEST as u16, &[0, 0, high, low], asked)
-        };
-        let mut batch = vec![bracket(request::BATCH_BEGIN, "begin a batch")];
-        batch.extend(changes);
-        batch.push(bracket(request::BATCH_END, "end a batch"));
-        self.socket.ask(batch)
+        self.socket.ask(batch(changes))
     }
 
     /// A request about this table. The name of the table is the first attribute of all of them.
@@ -279,8 +271,20 @@ impl Filter {
     }
 }
 
+/// Everything in a batch happens at once, or nothing does.
+pub(super) fn batch(changes: Vec<Message>) -> Vec<Message> {
+    let bracket = |kind, asked: &str| {
+        let [high, low] = request::SUBSYSTEM.to_be_bytes();
+        Message::new(kind, libc::NLM_F_REQUEST as u16, &[0, 0, high, low], asked)
+    };
+    let mut batch = vec![bracket(request::BATCH_BEGIN, "begin a batch")];
+    batch.extend(changes);
+    batch.push(bracket(request::BATCH_END, "end a batch"));
+    batch
+}
+
 /// Attributes of the elements of a set.
-mod element {
+pub(super) mod element {
     pub const SET: u16 = 2;
     pub const LIST: u16 = 3;
     pub const ITEM: u16 = 1;
@@ -291,13 +295,13 @@ mod element {
 }
 
 /// Attributes of an expression.
-mod expression {
+pub(super) mod expression {
     pub const ITEM: u16 = 1;
     pub const NAME: u16 = 1;
     pub const DATA: u16 = 2;
 }
 
-fn expression(message: &mut Message, name: &str, data: impl FnOnce(&mut Message)) {
+pub(super) fn expression(message: &mut Message, name: &str, data: impl FnOnce(&mut Message)) {
     message.nest(expression::ITEM, |message| {
         message.text(expression::NAME, name).nest(expression::DATA, data);
     });

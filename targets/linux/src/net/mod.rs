@@ -14,6 +14,7 @@
 mod ability;
 mod cell;
 mod filter;
+mod gate;
 mod impairer;
 mod lab;
 mod lane;
@@ -30,6 +31,7 @@ mod user;
 pub use ability::can;
 pub use cell::Cell;
 pub use filter::{Filter, Set, Way};
+pub use gate::Gate;
 pub use impairer::Impairer;
 pub use lab::{Lab, Machine, NAME};
 pub use links::{End, Links, Mac};

@@ -7,6 +7,7 @@
 
 mod cells;
 mod cuts;
+mod gates;
 mod impairments;
 mod wires;
 
@@ -25,6 +26,8 @@ const TESTS: &[Test] = &[
     ("the_hub_reaches_everyone_whatever_is_cut", cuts::the_hub_reaches_everyone),
     ("a_table_lists_as_ours_and_goes_with_its_owner", cuts::a_table_goes),
     ("nothing_is_made_outside_and_nothing_is_left", cuts::nothing_is_left),
+    ("a_gate_keeps_out_whom_it_should_in_both_protocols", gates::a_gate_keeps_out),
+    ("a_gate_lists_as_ours_and_goes_with_its_owner", gates::a_gate_goes),
     ("delays_are_at_least_what_was_asked_for", impairments::delays),
     ("loss_and_duplication_are_counted_exactly", impairments::loss_and_duplication),
     ("overtaking_changes_the_order_and_nothing_else", impairments::overtaking),
