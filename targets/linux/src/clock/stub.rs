@@ -30,6 +30,17 @@ const SAVED_EACH: usize = 16;
 std::arch::global_asm!(
     r#"
     .pushsection .rodata.tribunal_skew, "a", @progbits
+    // Whoever is inlined elsewhere must find them: the linker joins what the compiler has cut in pieces.
+    .globl tribunal_skew_begin
+    .hidden tribunal_skew_begin
+    .globl tribunal_skew_clock_gettime
+    .hidden tribunal_skew_clock_gettime
+    .globl tribunal_skew_gettimeofday
+    .hidden tribunal_skew_gettimeofday
+    .globl tribunal_skew_time
+    .hidden tribunal_skew_time
+    .globl tribunal_skew_end
+    .hidden tribunal_skew_end
     .balign 16
 tribunal_skew_begin:
     .ascii "tribunal skew 1"
