@@ -2,7 +2,7 @@
 
 use history::{Call, CallKind, NodeId, Outcome};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 
@@ -67,6 +67,23 @@ pub struct Seat {
     pub ready: PathBuf,
     /// Its own stream of chance.
     pub seed: u64,
+    /// The address on which it listens.
+    pub listen: IpAddr,
+    /// The ports on which it listens.
+    pub ports: Ports,
+    /// The process that starts it, by the number that it knows it by.
+    pub parent: u32,
+}
+
+/// The ports on which a node is to listen. Zero leaves the choice to the operating system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// For its peers.
+    pub peers: u16,
+    /// For clients.
+    pub clients: u16,
+    /// For [`System::standing`].
+    pub control: u16,
 }
 
 /// Where a node listens. It may differ after each start.

@@ -3,7 +3,7 @@
 use crate::NodeError;
 use history::NodeId;
 use protocols::{Flaw, Options, Tempo};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,6 +26,12 @@ pub struct NodeArgs {
     /// Where it reaches a peer, such as n2=127.0.0.1:4711; once for each
     #[arg(long = "peer", value_name = "NODE=ADDRESS")]
     pub peers: Vec<Peer>,
+    /// The address on which it listens
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub listen: IpAddr,
+    /// The ports on which it listens; the operating system chooses where it says 0
+    #[arg(long, value_name = "PEERS,CLIENTS,CONTROL", default_value = "0,0,0")]
+    pub ports: Ports,
     /// The file into which it writes the addresses it listens on, once it serves
     #[arg(long)]
     pub ready: PathBuf,
@@ -50,6 +56,30 @@ pub struct Peer {
     pub node: NodeId,
     /// Where.
     pub address: SocketAddr,
+}
+
+/// The ports on which a node listens. Zero leaves the choice to the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// For its peers.
+    pub peers: u16,
+    /// For clients.
+    pub clients: u16,
+    /// For whoever asks how it stands.
+    pub control: u16,
+}
+
+impl FromStr for Ports {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Ports, String> {
+        let ports: Result<Vec<u16>, _> = text.split(',').map(str::parse).collect();
+        match ports.as_deref() {
+            Ok([peers, clients, control]) => {
+                Ok(Ports { peers: *peers, clients: *clients, control: *control })
+            }
+            _ => Err("three ports are written 7001,7002,7003: for peers, clients and control".to_owned()),
+        }
+    }
 }
 
 impl FromStr for Peer {
@@ -87,5 +117,18 @@ impl NodeArgs {
         }
         let flaw = self.flaw.as_deref().map(Flaw::from_str).transpose();
         Ok(Options { tempo, flaw: flaw.map_err(|why| NodeError::Usage(why.to_string()))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_ports_are_read_and_nothing_else() {
+        assert_eq!("0,7002,65535".parse(), Ok(Ports { peers: 0, clients: 7002, control: 65535 }));
+        for wrong in ["", "1,2", "1,2,3,4", "1,2,65536", "1,2,x"] {
+            assert!(wrong.parse::<Ports>().unwrap_err().contains("7001,7002,7003"), "{wrong}");
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! The sockets a node listens on, and the file that tells where.
 
-use crate::NodeError;
+use crate::{NodeError, Ports};
 use protocols::rpc::Doors;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +22,7 @@ pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// The sockets a node listens on. The operating system chooses the ports.
+/// The sockets a node listens on.
 #[derive(Debug)]
 pub struct Listeners {
     /// For peers.
@@ -39,12 +38,13 @@ impl Listeners {
     ///
     /// # Errors
     /// If the operating system denies one.
-    pub async fn open() -> Result<Listeners, NodeError> {
-        let open = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let all: io::Result<Listeners> =
-            async { Ok(Listeners { peers: open().await?, clients: open().await?, control: open().await? }) }
-                .await;
-        all.map_err(NodeError::system("listen on the loopback"))
+    pub async fn open(address: IpAddr, ports: Ports) -> Result<Listeners, NodeError> {
+        let open = async |port| {
+            let opened = TcpListener::bind((address, port)).await;
+            opened.map_err(NodeError::system(format!("listen on {}", SocketAddr::new(address, port))))
+        };
+        let (peers, clients) = (open(ports.peers).await?, open(ports.clients).await?);
+        Ok(Listeners { peers, clients, control: open(ports.control).await? })
     }
 
     /// Writes where they are, in one piece: whoever sees the file sees all of it.

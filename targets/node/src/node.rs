@@ -82,7 +82,7 @@ impl<P: Protocol> Node<P> {
         let driver = Driver::new(core, args.id, Outbox::new(args.id, queues), jobs);
 
         let (inbox, events) = mpsc::channel(4096);
-        let listeners = Listeners::open().await?;
+        let listeners = Listeners::open(args.listen, args.ports).await?;
         listeners.announce(&args.ready)?;
         tokio::spawn(peers::accept(listeners.peers, nodes, inbox.clone()));
         tokio::spawn(clients::accept(listeners.clients, inbox.clone()));

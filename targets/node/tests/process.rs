@@ -234,6 +234,25 @@ fn it_does_not_outlive_the_thread_that_started_it() {
 }
 
 #[test]
+fn it_listens_where_it_is_told_or_says_why_not() {
+    let taken = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let place = Place::new();
+    let (code, log) = place.fail(&["--listen", "127.0.0.2", "--ports", &format!("0,{port},0")]);
+    assert_eq!(code, 1);
+    assert!(log.contains(&format!("cannot listen on 127.0.0.2:{port}")), "{log}");
+    drop(taken);
+    let place = Place::new();
+    let args = ["--listen", "127.0.0.2", "--ports", &format!("0,{port},0")];
+    let child = place.command("", &args).spawn().unwrap();
+    let doors = soon(|| fs::read_to_string(place.path("ready")).ok()).parse().unwrap();
+    let node = Node { child, doors };
+    assert_eq!(node.doors.clients, SocketAddr::from(([127, 0, 0, 2], port)));
+    soon(|| node.report().filter(|report| report.leads));
+    assert_eq!(node.write(1).unwrap(), Outcome::Ok(Reply::Done));
+}
+
+#[test]
 fn arguments_that_make_no_sense_are_refused() {
     for (args, why) in [
         (&["--protocol", "chat"][..], "there is no protocol \"chat\""),

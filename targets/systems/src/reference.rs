@@ -1,7 +1,7 @@
 //! The reference node: `tribunal node …`, one process per member.
 
 use crate::frames;
-use cluster::{Addresses, Answer, Client, Connecting, Framing, Launch, Seat, Standing, System};
+use cluster::{Addresses, Answer, Client, Connecting, Framing, Launch, Ports, Seat, Standing, System};
 use history::{Call, CallKind, Doubt, Outcome};
 use protocols::rpc::{self, Doors, Report, Request, Response};
 use std::future::Future;
@@ -49,7 +49,10 @@ impl System for Reference {
         give("data", seat.data.display().to_string());
         give("ready", seat.ready.display().to_string());
         give("seed", seat.seed.to_string());
-        give("parent", std::process::id().to_string());
+        give("parent", seat.parent.to_string());
+        give("listen", seat.listen.to_string());
+        let Ports { peers, clients, control } = seat.ports;
+        give("ports", format!("{peers},{clients},{control}"));
         seat.peers.iter().for_each(|(node, address)| give("peer", format!("{node}={address}")));
         if let Some(flaw) = &self.flaw {
             give("flaw", flaw.clone());
@@ -135,6 +138,19 @@ mod tests {
         Reference::new("tribunal".into(), "raft".to_owned(), Some("double-vote".to_owned()))
     }
 
+    fn seat() -> Seat {
+        Seat {
+            node: NodeId(1),
+            peers: vec![(NodeId(2), "127.0.0.1:9".parse().unwrap())],
+            data: "d".into(),
+            ready: "r".into(),
+            seed: 7,
+            listen: "10.0.0.1".parse().unwrap(),
+            ports: Ports { peers: 1, clients: 2, control: 3 },
+            parent: 4,
+        }
+    }
+
     /// A server that reads one request and says `answer`, then hangs up.
     async fn server(answer: Vec<u8>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -167,21 +183,11 @@ mod tests {
 
     #[test]
     fn a_seat_becomes_a_command_line() {
-        let seat = Seat {
-            node: NodeId(1),
-            peers: vec![(NodeId(2), "127.0.0.1:9".parse().unwrap())],
-            data: "d".into(),
-            ready: "r".into(),
-            seed: 7,
-        };
-        let line = reference().launch(&seat).args.join(" ");
-        let parent = std::process::id();
+        let line = reference().launch(&seat()).args.join(" ");
         assert_eq!(
             line,
-            format!(
-                "node --id n1 --protocol raft --data d --ready r --seed 7 --parent {parent} \
-                 --peer n2=127.0.0.1:9 --flaw double-vote"
-            )
+            "node --id n1 --protocol raft --data d --ready r --seed 7 --parent 4 --listen 10.0.0.1 \
+             --ports 1,2,3 --peer n2=127.0.0.1:9 --flaw double-vote"
         );
     }
 
@@ -189,7 +195,7 @@ mod tests {
     fn a_node_is_ready_when_its_file_says_where_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let ready = directory.path().join("ready");
-        let seat = Seat { node: NodeId(1), peers: vec![], data: "d".into(), ready: ready.clone(), seed: 7 };
+        let seat = Seat { ready: ready.clone(), ..seat() };
         assert_eq!(reference().addresses(&seat).unwrap(), None);
         std::fs::write(&ready, "peers 127.0.0.1:1\nclients 127.0.0.1:2\ncontrol 127.0.0.1:3\n").unwrap();
         assert_eq!(reference().addresses(&seat).unwrap().unwrap().clients.port(), 2);

@@ -14,6 +14,7 @@ use super::policy::{Counts, Policy};
 use super::switch::Pair;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::sync::Arc;
 
 /// The name of everything of ours that the kernel lists by name.
 pub const NAME: &str = "tribunal";
@@ -44,7 +45,7 @@ pub struct Lab {
 #[derive(Debug)]
 pub struct Machine {
     /// Its own network.
-    pub network: Namespace,
+    pub network: Arc<Namespace>,
     /// Its address in IPv4.
     pub four: Ipv4Addr,
     /// Its address in IPv6, unless this kernel speaks none.
@@ -262,7 +263,7 @@ impl Machine {
             });
             probe.map_err(|error| Refused::new(format!("open a socket at {four}"), error))
         })?;
-        Ok(Machine { network, four, six: six.then_some(address), port, mac: there.mac, probe })
+        Ok(Machine { network: Arc::new(network), four, six: six.then_some(address), port, mac: there.mac, probe })
     }
 
     /// Its addresses.
