@@ -1,6 +1,6 @@
 //! The smallest system there is, for this crate's tests: every node keeps a number of its own, and n1 leads.
 //!
-//! `toy n2 READY PARENT PEER…`; clients say `read` or `write N`. Writing 666 kills it, and 777 is never answered.
+//! `toy n2 READY PARENT ADDRESS PORT PORT PORT PEER…`; clients say `read` or `write N`. Writing 666 kills it, and 777 is never answered.
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -14,7 +14,7 @@ static NUMBER: AtomicI64 = AtomicI64::new(0);
 
 fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().collect();
-    let [_, me, ready, parent, peers @ ..] = &args[..] else {
+    let [_, me, ready, parent, listen, ours @ ..] = &args[..] else {
         eprintln!("toy: nobody told me who I am");
         std::process::exit(2);
     };
@@ -22,11 +22,13 @@ fn main() -> std::io::Result<()> {
     if nix::unistd::getppid().to_string() != *parent {
         std::process::exit(1);
     }
+    let (ports, peers) = ours.split_at_checked(3).expect("three ports");
     for peer in peers {
         let peer = peer.clone();
         thread::spawn(move || chatter(&peer));
     }
-    let [peers, clients, control] = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let open = |port: &String| TcpListener::bind(format!("{listen}:{port}")).expect("a port");
+    let [peers, clients, control] = [0, 1, 2].map(|door| open(&ports[door]));
     let address = |listener: &TcpListener| listener.local_addr().expect("an address").to_string();
     let doors = [address(&peers), address(&clients), address(&control)].join("\n");
     let leads = me == "n1";

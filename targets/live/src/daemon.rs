@@ -1,23 +1,20 @@
 //! One node's process, through all its lives.
 
-use crate::link::Link;
-use crate::network::Network;
+use crate::hosts::{Door, Hosts, Offspring};
 use crate::process;
-use crate::proxy::{self, Proxy};
-use crate::spawner::Spawner;
-use cluster::{Arrival, Framing, Seat, Standing, System};
-use history::{Chance, NodeId};
+use cluster::{Arrival, Seat, Standing, System};
+use history::NodeId;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// One node's process, through all its lives.
@@ -25,7 +22,7 @@ pub struct Daemon {
     seat: Seat,
     log: PathBuf,
     system: Arc<dyn System>,
-    network: Arc<Network>,
+    hosts: Arc<dyn Hosts>,
     arrivals: mpsc::Sender<Arrival>,
     life: watch::Sender<Life>,
 }
@@ -33,6 +30,8 @@ pub struct Daemon {
 /// How a node's process stands.
 #[derive(Debug, Default)]
 pub struct Life {
+    /// A process is being born.
+    pub starting: bool,
     /// Its process, until it is reaped.
     pub process: Option<Process>,
     /// We killed it; if it has no process, that is why.
@@ -56,9 +55,8 @@ pub struct Process {
 /// Where a node serves.
 #[derive(Debug)]
 pub struct Serving {
-    /// The proxy that clients must use. It closes with this life, so that a client of a dead node is refused
-    /// before it says anything.
-    clients: Proxy,
+    /// The way for clients. It closes with this life.
+    clients: Door,
     /// Where it is asked how it stands.
     control: SocketAddr,
     /// What it said last, if it still answers.
@@ -90,10 +88,10 @@ impl Daemon {
         seat: Seat,
         log: PathBuf,
         system: Arc<dyn System>,
-        network: Arc<Network>,
+        hosts: Arc<dyn Hosts>,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Daemon {
-        Daemon { seat, log, system, network, arrivals, life: watch::Sender::default() }
+        Daemon { seat, log, system, hosts, arrivals, life: watch::Sender::default() }
     }
 
     /// Who it is.
@@ -101,21 +99,26 @@ impl Daemon {
         self.seat.node
     }
 
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.seat.data
+    }
+
     /// Looks at how it stands.
     pub fn life<T>(&self, look: impl FnOnce(&Life) -> T) -> T {
         look(&self.life.borrow())
     }
 
-    /// Where clients reach it.
-    pub fn door(&self) -> Option<SocketAddr> {
-        self.life(|life| life.serving.as_ref().map(|serving| serving.clients.address))
+    /// Where clients reach it, and in which life: a connection to another is good for nothing.
+    pub fn door(&self) -> Option<(SocketAddr, Pid)> {
+        self.life(|life| Some((life.serving.as_ref()?.clients.address, life.process.as_ref()?.pid)))
     }
 
     /// Starts a process, once the last one, which must have been killed, is gone.
     ///
     /// # Errors
     /// If the old one does not go or the new one does not come.
-    pub async fn start(self: &Arc<Self>, spawner: &Spawner) -> io::Result<Pid> {
+    pub async fn start(self: &Arc<Self>) -> io::Result<Pid> {
         self.down_within(Duration::from_secs(5)).await?;
         if let Err(error) = fs::remove_file(&self.seat.ready)
             && error.kind() != io::ErrorKind::NotFound
@@ -124,19 +127,45 @@ impl Daemon {
         }
         let command = self.command()?;
         let program = command.get_program().display().to_string();
-        let child = spawner.spawn(command).await;
-        let child = child.map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
-        let pid = Pid::from_raw(child.id().cast_signed());
-        let (tell, end) = watch::channel(None);
-        self.life.send_modify(|life| *life = Life { process: Some(Process { pid, end }), ..Life::default() });
+        self.life.send_modify(|life| *life = Life { starting: true, ..Life::default() });
+        let (tell, told) = oneshot::channel();
         let daemon = Arc::clone(self);
-        let waiter = std::thread::Builder::new().name(format!("{} waiter", self.node()));
-        let waiting = waiter.spawn(move || daemon.bury(pid, child, &tell));
-        if let Err(error) = waiting {
-            self.signal(Signal::SIGKILL, |_| true);
+        let keeper = std::thread::Builder::new().name(format!("{} keeper", self.node()));
+        if let Err(error) = keeper.spawn(move || daemon.keep(command, tell)) {
+            self.life.send_modify(|life| life.starting = false);
             return Err(error);
         }
-        Ok(pid)
+        let born = told.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it is gone")));
+        born.map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))
+    }
+
+    /// Starts a process and waits for its end: what a thread of its own does, because the process is to be
+    /// killed when the thread ends.
+    fn keep(&self, command: Command, tell: oneshot::Sender<io::Result<Pid>>) {
+        let process = match self.hosts.spawn(self.node(), command) {
+            Ok(process) => process,
+            Err(error) => {
+                self.life.send_modify(|life| life.starting = false);
+                // If nobody waits for it any more, nobody misses it.
+                let _unwanted = tell.send(Err(error));
+                return;
+            }
+        };
+        let (pid, (tell_end, end)) = (process.pid(), watch::channel(None));
+        let mut unwanted = false;
+        self.life.send_modify(|life| {
+            life.starting = false;
+            life.process = Some(Process { pid, end });
+            unwanted = life.killed;
+        });
+        // If nobody waits for it any more, it must not live.
+        if tell.send(Ok(pid)).is_err() || unwanted {
+            self.signal(Signal::SIGKILL, |life| {
+                life.killed = true;
+                true
+            });
+        }
+        self.bury(process, &tell_end);
     }
 
     fn command(&self) -> io::Result<Command> {
@@ -148,19 +177,19 @@ impl Daemon {
         Ok(command)
     }
 
-    /// Waits for the end of a process, in a thread of its own.
-    fn bury(&self, pid: Pid, mut child: Child, tell: &watch::Sender<Option<ExitStatus>>) {
+    fn bury(&self, mut process: Box<dyn Offspring>, tell: &watch::Sender<Option<ExitStatus>>) {
+        let pid = process.pid();
         if let Err(error) = process::await_end(pid) {
             tracing::error!("cannot wait for {}, process {pid}: {error}", self.node());
         }
         let (mut ended, mut ours) = (None, false);
         // Reaped under the lock: whoever sends a signal under it can be sure whom the number means.
         self.life.send_modify(|life| {
-            ended = child.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
+            ended = process.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
             // It may have died just before we killed it: then the death is its own.
             ours = life.killed && ended.is_none_or(was_killed);
             *life = Life { killed: life.killed, ended, ..Life::default() };
-            self.network.locate(self.node(), None);
+            self.hosts.locate(self.node(), None);
         });
         tell.send_replace(ended);
         if !ours {
@@ -186,8 +215,12 @@ impl Daemon {
         signalled
     }
 
-    /// Kills its process, if it has one that was not killed yet.
+    /// Kills its process, if it has one that was not killed yet. One that is being born will not live.
     pub fn kill(&self) -> Option<Process> {
+        self.life.send_if_modified(|life| {
+            life.killed |= life.starting;
+            life.starting
+        });
         self.signal(Signal::SIGKILL, |life| !std::mem::replace(&mut life.killed, true))
     }
 
@@ -197,7 +230,7 @@ impl Daemon {
     /// If it still has one after this time.
     pub async fn down_within(&self, limit: Duration) -> io::Result<()> {
         let mut life = self.life.subscribe();
-        let down = timeout(limit, life.wait_for(|life| life.process.is_none())).await;
+        let down = timeout(limit, life.wait_for(|life| life.process.is_none() && !life.starting)).await;
         let late =
             || io::Error::new(io::ErrorKind::TimedOut, format!("its process does not end within {limit:?}"));
         down.map_or_else(|_| Err(late()), |_| Ok(()))
@@ -237,17 +270,14 @@ impl Daemon {
     fn locate(&self, pid: Pid, peers: SocketAddr) {
         self.life.send_if_modified(|life| {
             if life.is(pid) {
-                self.network.locate(self.node(), Some(peers));
+                self.hosts.locate(self.node(), Some(peers));
             }
             false
         });
     }
 
     fn open(&self, pid: Pid, to: SocketAddr, control: SocketAddr, standing: Standing) -> Result<(), String> {
-        // Clients' links are never in trouble, so their dice are never thrown.
-        let link = || Arc::new(Link::new(Framing::Opaque, Chance::new(0)));
-        let (_, whereabouts) = watch::channel(Some(to));
-        let clients = proxy::open(whereabouts, link(), link()).map_err(|error| error.to_string())?;
+        let clients = self.hosts.door(to).map_err(|error| error.to_string())?;
         let serving = Serving { clients, control, standing: Some(standing) };
         let opened = self.life.send_if_modified(|life| {
             let alive = life.is(pid) && !life.killed;

@@ -1,27 +1,43 @@
 //! # A cluster of real processes
 //!
-//! One process per node, on this machine, without privileges. Every byte between nodes goes through a proxy of
-//! ours, one for each direction between each pair, so that a link can be cut one way or both, delayed, throttled
-//! and held, and so that single messages can be lost, repeated and overtaken. Processes are killed and frozen with
-//! signals. A fault counts as installed only when its effect was seen: the proxy's counters, the process's end or
-//! state.
+//! One process per node, on this machine.
 //!
-//! Nothing survives: processes are killed and reaped and ports closed on every way out, a panic included; if this
-//! process is killed itself, the kernel kills the nodes, because they ask it to (see `spawner`).
+//! * [`Local`] needs no privileges. Every byte between nodes goes through a proxy of ours, one for each direction
+//!   between each pair, so that a link can be cut one way or both, delayed, throttled and held, and so that single
+//!   messages can be lost, repeated and overtaken.
+//! * [`Netns`] gives every node a machine of its own in namespaces: own network and address, own name, own mounts
+//!   and processes. The kernel cuts and impairs what lies between them, frame by frame. It needs root or a user
+//!   namespace, and says so ([`netns_ability`]).
+//!
+//! Processes are killed and frozen with signals. A fault counts as installed only when its effect was seen: the
+//! counters of what was swallowed or delayed, the process's end or state.
+//!
+//! Nothing survives: processes are killed and reaped, ports closed and networks dissolved on every way out, a
+//! panic included; if this process is killed itself, the kernel does all that, because each node's life is tied to
+//! a thread of ours (see `daemon`).
 //!
 //! The runner sees a plain synchronous [`cluster::Cluster`]; the runtime behind it is nobody else's business.
 
 mod daemon;
+mod disks;
 mod faults;
+mod hosts;
 mod lane;
 mod link;
-mod local;
+mod live;
 mod network;
 mod pieces;
 mod process;
+mod proxies;
 mod proxy;
 mod site;
-mod spawner;
 mod worker;
 
-pub use local::Local;
+pub use hosts::{Ground, Hosts, netns_ability};
+pub use live::Live;
+
+/// A cluster of processes on this machine, with a proxy on every path between them.
+pub type Local = Live<hosts::Loopback>;
+
+/// A cluster on this machine with a machine of its own for every node.
+pub type Netns = Live<hosts::Namespaces>;

@@ -1,80 +1,46 @@
-//! All links between nodes, and the proxies on them.
+//! The links between nodes, whatever they are made of.
 
-use crate::link::{Condition, Counts, Link};
-use crate::proxy::{self, Proxy};
-use cluster::Framing;
-use history::{Chance, Link as Between, NodeId};
-use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use tokio::sync::watch;
+use crate::link::{Condition, Counts};
+use history::Link;
 
-/// All links between nodes.
-#[derive(Debug)]
-pub struct Network {
-    links: BTreeMap<Between, Arc<Link>>,
-    proxies: BTreeMap<Between, Proxy>,
-    whereabouts: BTreeMap<NodeId, watch::Sender<Option<SocketAddr>>>,
-}
-
-impl Network {
-    /// Opens a proxy for every ordered pair of nodes. Must be called within the runtime.
-    ///
-    /// # Errors
-    /// If the operating system denies a port.
-    pub fn open(nodes: &[NodeId], framing: Framing, chance: &Chance) -> io::Result<Network> {
-        let whereabouts: BTreeMap<_, _> =
-            nodes.iter().map(|node| (*node, watch::Sender::new(None))).collect();
-        let pairs = || nodes.iter().flat_map(|from| nodes.iter().map(|to| Between { from: *from, to: *to }));
-        let pairs = || pairs().filter(|pair| pair.from != pair.to);
-        let link = |pair: Between| {
-            let chance = chance.split(&format!("link {pair}"));
-            (pair, Arc::new(Link::new(framing, chance)))
-        };
-        let links: BTreeMap<_, _> = pairs().map(link).collect();
-        let mut proxies = BTreeMap::new();
-        for pair in pairs() {
-            let back = Between { from: pair.to, to: pair.from };
-            let to = whereabouts[&pair.to].subscribe();
-            let proxy = proxy::open(to, Arc::clone(&links[&pair]), Arc::clone(&links[&back]))?;
-            proxies.insert(pair, proxy);
-        }
-        Ok(Network { links, proxies, whereabouts })
-    }
-
-    /// Where `node` reaches each of its peers.
-    pub fn peers_of(&self, node: NodeId) -> Vec<(NodeId, SocketAddr)> {
-        let of_node = self.proxies.iter().filter(|(pair, _)| pair.from == node);
-        of_node.map(|(pair, proxy)| (pair.to, proxy.address)).collect()
-    }
-
-    /// Says where a node really is, or that it is nowhere.
-    pub fn locate(&self, node: NodeId, address: Option<SocketAddr>) {
-        if let Some(whereabouts) = self.whereabouts.get(&node) {
-            whereabouts.send_replace(address);
-        }
-    }
-
-    /// The framing of every link.
-    pub fn framing(&self) -> Framing {
-        self.links.values().next().map_or(Framing::Opaque, |link| link.framing())
-    }
+/// The links between nodes, whatever they are made of.
+pub trait Network: Send + Sync {
+    /// What its links carry one by one, and so can lose, repeat and count.
+    fn carries(&self) -> Unit;
 
     /// Every link that is in such a condition.
-    pub fn all(&self, which: impl Fn(Condition) -> bool) -> Vec<Between> {
-        self.links.iter().filter(|(_, link)| which(link.condition())).map(|(between, _)| *between).collect()
-    }
+    fn all(&self, which: &dyn Fn(Condition) -> bool) -> Vec<Link>;
 
-    /// Changes the condition of these links.
-    pub fn change(&self, links: &[Between], change: impl Fn(&mut Condition)) {
-        for link in links.iter().filter_map(|link| self.links.get(link)) {
-            link.change(&change);
-        }
-    }
+    /// Changes the condition of these links. It is so when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be changed: why.
+    fn change(&self, links: &[Link], change: &dyn Fn(&mut Condition)) -> Result<(), String>;
 
     /// What each of these links did so far.
-    pub fn counts(&self, links: &[Between]) -> Vec<Counts> {
-        links.iter().filter_map(|link| self.links.get(link)).map(|link| link.counts()).collect()
+    ///
+    /// # Errors
+    /// If nobody can tell: why.
+    fn counts(&self, links: &[Link]) -> Result<Vec<Counts>, String>;
+}
+
+/// What a link carries one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// The system's own messages.
+    Messages,
+    /// Pieces of a stream, of which none can be lost or repeated without garbling it.
+    Pieces,
+    /// The network's frames; if the system uses TCP, what is lost comes later.
+    Frames,
+}
+
+impl std::fmt::Display for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unit::Messages => "messages",
+            Unit::Pieces => "pieces",
+            Unit::Frames => "frames",
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! Everything that a running cluster is made of.
 
 use crate::daemon::{Daemon, Life};
-use crate::network::Network;
-use crate::spawner::Spawner;
+use crate::disks::Disks;
+use crate::hosts::{Hosts, Place};
 use cluster::{Arrival, HarnessError, Seat, System};
 use history::{Chance, NodeId};
 use nix::unistd::Pid;
@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep};
 pub struct Site {
     /// How to speak to its nodes.
     pub system: Arc<dyn System>,
-    /// The links between them.
-    pub network: Arc<Network>,
+    /// Where they live.
+    pub hosts: Arc<dyn Hosts>,
     /// Their processes.
     pub daemons: BTreeMap<NodeId, Arc<Daemon>>,
-    /// Who starts them.
-    pub spawner: Spawner,
+    /// Their disks, if those forget.
+    pub disks: Disks,
     /// Where everything that happens is told.
     pub arrivals: mpsc::Sender<Arrival>,
 }
@@ -31,38 +31,47 @@ pub struct Site {
 const READY: Duration = Duration::from_secs(20);
 
 impl Site {
-    /// Lays out the network and a directory for each node; starts nothing.
+    /// Makes a directory for each node; starts nothing.
     ///
     /// # Errors
-    /// If a directory or a port cannot be had, or a node of an earlier run has left data.
+    /// If a directory cannot be had, or a node of an earlier run has left data.
     pub fn lay_out(
         system: Arc<dyn System>,
+        hosts: Arc<dyn Hosts>,
         nodes: &[NodeId],
         directory: &Path,
-        seed: u64,
+        chance: &Chance,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Result<Site, HarnessError> {
-        let chance = Chance::new(seed);
-        let network = Network::open(nodes, system.framing(), &chance);
-        let network = network.map_err(|why| HarnessError::new("open the proxies between nodes", why))?;
-        let spawner = Spawner::start().map_err(|why| HarnessError::new("start the spawning thread", why))?;
-        let network = Arc::new(network);
         let mut daemons = BTreeMap::new();
         for node in nodes {
             let place = directory.join("nodes").join(node.to_string());
+            let Place { peers, listen, ports, parent } = hosts.place(*node);
             let seat = Seat {
                 node: *node,
-                peers: network.peers_of(*node),
+                peers,
+                listen,
+                ports,
+                parent,
                 data: place.join("data"),
                 ready: place.join("ready"),
                 seed: chance.split(&format!("node {node}")).bits(),
             };
             prepare(&seat)?;
-            let (system, network) = (Arc::clone(&system), Arc::clone(&network));
-            let daemon = Daemon::new(seat, place.join("node.log"), system, network, arrivals.clone());
+            let (system, hosts) = (Arc::clone(&system), Arc::clone(&hosts));
+            let daemon = Daemon::new(seat, place.join("node.log"), system, hosts, arrivals.clone());
             daemons.insert(*node, Arc::new(daemon));
         }
-        Ok(Site { system, network, daemons, spawner, arrivals })
+        let disks = Disks::default();
+        Ok(Site { system, hosts, daemons, disks, arrivals })
+    }
+
+    /// Gives every node a disk that forgets what was not synced.
+    ///
+    /// # Errors
+    /// If there can be none; those that there are unmount themselves.
+    pub fn mount_disks(&self) -> Result<(), HarnessError> {
+        self.daemons.values().try_for_each(|daemon| self.disks.mount(daemon.node(), daemon.data()))
     }
 
     /// Starts every node and waits until all serve and one leads.
@@ -73,7 +82,7 @@ impl Site {
         let deadline = Instant::now() + READY;
         let mut started: Vec<(&Arc<Daemon>, Pid)> = Vec::new();
         for daemon in self.daemons.values() {
-            let pid = daemon.start(&self.spawner).await;
+            let pid = daemon.start().await;
             let pid = pid.map_err(|why| HarnessError::new(format!("start node {}", daemon.node()), why))?;
             started.push((daemon, pid));
         }

@@ -3,6 +3,7 @@
 use crate::site::Site;
 use cluster::{Arrival, Client, Redirect};
 use history::{Call, Doubt, NodeId, Outcome, ProcessId, Refusal};
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,10 +26,13 @@ pub struct Job {
     pub deadline: Instant,
 }
 
-/// A client's connections, one for each node it has spoken to, with the addresses they were made to.
+/// One life of a node, and where it is reached.
+type Door = (SocketAddr, Pid);
+
+/// A client's connections, one for each node it has spoken to, with the lives they were made to.
 struct Connections {
     site: Arc<Site>,
-    open: BTreeMap<NodeId, (SocketAddr, Box<dyn Client>)>,
+    open: BTreeMap<NodeId, (Door, Box<dyn Client>)>,
 }
 
 /// Works until there are no more jobs. After an unknown outcome there will be none.
@@ -61,7 +65,7 @@ impl Connections {
     }
 
     async fn ask_one(&mut self, node: NodeId, call: &Call, deadline: Instant) -> Outcome {
-        let Some(address) = self.connect(node, deadline).await else {
+        let Some((address, _)) = self.connect(node, deadline).await else {
             return Outcome::Fail(Refusal::Unreachable);
         };
         let Some((_, client)) = self.open.get_mut(&node) else {
@@ -77,14 +81,14 @@ impl Connections {
     }
 
     /// Sees to it that there is a connection to this life of the node. Nothing has been said if there is none.
-    async fn connect(&mut self, node: NodeId, deadline: Instant) -> Option<SocketAddr> {
+    async fn connect(&mut self, node: NodeId, deadline: Instant) -> Option<Door> {
         let door = self.site.daemons.get(&node).and_then(|daemon| daemon.door());
-        let open = self.open.get(&node).map(|(address, _)| *address);
+        let open = self.open.get(&node).map(|(door, _)| *door);
         if open.is_some() && open == door {
             return door;
         }
         self.open.remove(&node);
-        let client = timeout_at(deadline, self.site.system.connect(door?)).await.ok()?.ok()?;
+        let client = timeout_at(deadline, self.site.system.connect(door?.0)).await.ok()?.ok()?;
         self.open.insert(node, (door?, client));
         door
     }

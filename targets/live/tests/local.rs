@@ -1,236 +1,61 @@
-//! A real cluster of toys: real processes, real sockets, real signals. The toy is `examples/toy.rs`, which
-//! `cargo test` builds.
+//! A real cluster of toys: real processes, real sockets, real signals.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-use cluster::{
-    Addresses, Answer, Arrival, Client, Cluster, Connecting, Framing, Launch, Seat, Standing, System,
-};
+mod toy;
+
+use cluster::{Arrival, Cluster};
 use history::{
-    Call, CallKind, Doubt, Fault, FaultKind, Injection, Key, Link, NodeId, Outcome, ProcessId, Refusal,
-    Reply, Trouble, Value,
+    Call, Doubt, Fault, FaultKind, Injection, Key, NodeId, Outcome, ProcessId, Refusal, Reply, Trouble, Value,
 };
-use std::future::Future;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use toy::{Bench, Toy, cut, installed, kill, link, nodes, processes, soon, start, toy};
 use tribunal_live::Local;
-
-struct Toy {
-    program: PathBuf,
-}
-
-impl System for Toy {
-    fn name(&self) -> String {
-        "toy".to_owned()
-    }
-
-    fn serves(&self) -> Vec<CallKind> {
-        vec![CallKind::Read, CallKind::Write]
-    }
-
-    fn framing(&self) -> Framing {
-        Framing::LengthPrefixed
-    }
-
-    fn launch(&self, seat: &Seat) -> Launch {
-        let parent = std::process::id().to_string();
-        let mut args = vec![seat.node.to_string(), seat.ready.display().to_string(), parent];
-        args.extend(seat.peers.iter().map(|(_, address)| address.to_string()));
-        Launch { program: self.program.clone(), args, env: vec![] }
-    }
-
-    fn addresses(&self, seat: &Seat) -> std::io::Result<Option<Addresses>> {
-        let Ok(text) = std::fs::read_to_string(&seat.ready) else { return Ok(None) };
-        let all: Vec<SocketAddr> = text.lines().map(|line| line.parse().unwrap()).collect();
-        Ok(Some(Addresses { peers: all[0], clients: all[1], control: all[2] }))
-    }
-
-    fn connect(&self, address: SocketAddr) -> Connecting {
-        Box::pin(async move {
-            let stream = BufReader::new(TcpStream::connect(address).await?);
-            Ok(Box::new(ToyClient { stream }) as Box<dyn Client>)
-        })
-    }
-
-    fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>> {
-        Box::pin(async move {
-            let leads = TcpStream::connect(address).await.ok()?.read_u8().await.ok()?;
-            Some(Standing { primary: leads == 1, term: 1 })
-        })
-    }
-}
-
-struct ToyClient {
-    stream: BufReader<TcpStream>,
-}
-
-impl Client for ToyClient {
-    fn call(&mut self, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
-        let line = match call {
-            Call::Write { value, .. } => format!("write {value}\n"),
-            _ => "read\n".to_owned(),
-        };
-        Box::pin(async move {
-            let mut answer = String::new();
-            let sent = self.stream.write_all(line.as_bytes()).await;
-            if sent.is_err() || self.stream.read_line(&mut answer).await.unwrap_or(0) == 0 {
-                return Outcome::Unknown(Doubt::Disconnected);
-            }
-            match answer.trim() {
-                "done" => Outcome::Ok(Reply::Done),
-                "ask n1" => Outcome::Fail(Refusal::NotLeader { hint: Some(NodeId(1)) }),
-                number => Outcome::Ok(Reply::Read(Some(Value(number.parse().unwrap())))),
-            }
-        })
-    }
-}
-
-struct Bench {
-    local: Local,
-    directory: TempDir,
-    process: u32,
-}
-
-/// The toy's executable: next to the directory that this test is in.
-fn toy() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let toy = here.parent().and_then(Path::parent).unwrap().join("examples/toy");
-    assert!(toy.exists(), "{} is missing: run `cargo test -p tribunal-live`, which builds it", toy.display());
-    toy
-}
-
-impl Bench {
-    fn new() -> Bench {
-        let directory = TempDir::new().unwrap();
-        let mut local = Local::new(Arc::new(Toy { program: toy() }), 3, directory.path().join("run"), 7);
-        local.start().unwrap();
-        Bench { local, directory, process: 0 }
-    }
-
-    fn arrival(&mut self) -> Arrival {
-        let limit = self.local.now() + Duration::from_secs(10);
-        self.local.next(limit).unwrap().expect("something should arrive")
-    }
-
-    fn ask(&mut self, node: u16, call: Call) -> Outcome {
-        let process = ProcessId(self.process);
-        self.local.invoke(process, NodeId(node), call, Duration::from_millis(300)).unwrap();
-        match self.arrival() {
-            Arrival::Completed { process: done, outcome } if done == process => {
-                self.process += u32::from(outcome.is_unknown());
-                outcome
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn read(&mut self, node: u16) -> Outcome {
-        self.ask(node, Call::Read { key: Key(0) })
-    }
-
-    fn write(&mut self, node: u16, value: i64) -> Outcome {
-        self.ask(node, Call::Write { key: Key(0), value: Value(value) })
-    }
-
-    fn inject(&mut self, fault: Fault) -> Injection {
-        self.local.inject(fault.clone()).unwrap();
-        self.injected(&fault)
-    }
-
-    fn injected(&mut self, expected: &Fault) -> Injection {
-        match self.arrival() {
-            Arrival::Injected { fault, result } if fault == *expected => result,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn repair(&mut self, kind: FaultKind) -> String {
-        installed(self.inject(Fault::Repair { kind }))
-    }
-
-    /// The processes that work for this cluster, found by their ready file, which nobody else has.
-    fn processes(&self) -> usize {
-        processes(self.directory.path())
-    }
-}
-
-fn processes(directory: &Path) -> usize {
-    let ours = |entry: &std::fs::DirEntry| {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&directory.display().to_string())
-    };
-    std::fs::read_dir("/proc").unwrap().flatten().filter(ours).count()
-}
-
-fn installed(result: Injection) -> String {
-    match result {
-        Injection::Installed(evidence) => evidence.0,
-        other => panic!("{other}"),
-    }
-}
-
-fn nodes<const N: usize>(nodes: [u16; N]) -> Vec<NodeId> {
-    nodes.map(NodeId).to_vec()
-}
-
-fn link(from: u16, to: u16) -> Link {
-    Link { from: NodeId(from), to: NodeId(to) }
-}
-
-fn kill(node: u16) -> Fault {
-    Fault::Kill { nodes: nodes([node]) }
-}
-
-fn start(node: u16) -> Fault {
-    Fault::Start { nodes: nodes([node]) }
-}
-
-fn cut(links: Vec<Link>) -> Fault {
-    Fault::Cut { shape: "test".to_owned(), links }
-}
 
 const UNREACHABLE: Outcome = Outcome::Fail(Refusal::Unreachable);
 
 #[test]
 fn a_cluster_answers_follows_redirects_and_leaves_nothing_behind() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     assert_eq!(bench.processes(), 3);
-    assert_eq!(bench.local.primaries(), nodes([1]));
+    assert_eq!(bench.cluster.primaries(), nodes([1]));
     assert_eq!(bench.write(1, 5), Outcome::Ok(Reply::Done));
     assert_eq!(bench.read(3), Outcome::Ok(Reply::Read(Some(Value(5)))), "n3 says: ask n1");
-    bench.local.stop().unwrap();
-    bench.local.stop().unwrap();
+    bench.cluster.stop().unwrap();
+    bench.cluster.stop().unwrap();
     assert_eq!(bench.processes(), 0);
-    assert!(bench.local.invoke(ProcessId(0), NodeId(1), Call::Read { key: Key(0) }, Duration::ZERO).is_err());
+    assert!(
+        bench.cluster.invoke(ProcessId(0), NodeId(1), Call::Read { key: Key(0) }, Duration::ZERO).is_err()
+    );
 }
 
 #[test]
 fn a_cluster_that_is_dropped_in_the_middle_leaves_nothing_behind() {
-    let mut bench = Bench::new();
-    bench.local.inject(Fault::Pause { nodes: nodes([1, 2]) }).unwrap();
-    bench.local.inject(kill(3)).unwrap();
-    bench.local.inject(start(3)).unwrap();
-    let Bench { local, directory, .. } = bench;
-    drop(local);
+    let mut bench = Bench::<Local>::start(3);
+    bench.cluster.inject(Fault::Pause { nodes: nodes([1, 2]) }).unwrap();
+    bench.cluster.inject(kill(3)).unwrap();
+    bench.cluster.inject(start(3)).unwrap();
+    let Bench { cluster, directory, .. } = bench;
+    drop(cluster);
     assert_eq!(processes(directory.path()), 0);
 }
 
-/// Tells the controller below where to run.
-const DIRECTORY: &str = "TRIBUNAL_TEST_DIRECTORY";
+/// Tells the copy of this program below that it is one, and where to run.
+const COPY: &str = "TRIBUNAL_TEST_CONTROLLER";
 
 #[test]
 fn nothing_survives_a_controller_that_is_killed() {
+    if let Some(directory) = std::env::var_os(COPY).map(PathBuf::from) {
+        Bench::<Local>::wait_to_be_killed(&directory, 3);
+    }
     let directory = TempDir::new().unwrap();
     let mut controller = Command::new(std::env::current_exe().unwrap());
-    controller.args(["--ignored", "--exact", "a_controller_that_waits_to_be_killed"]);
-    controller.env(DIRECTORY, directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    controller.args(["--exact", "nothing_survives_a_controller_that_is_killed"]);
+    controller.env(COPY, directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut controller = controller.spawn().unwrap();
     soon(|| directory.path().join("up").exists());
     assert_eq!(processes(directory.path()), 3);
@@ -240,34 +65,14 @@ fn nothing_survives_a_controller_that_is_killed() {
 }
 
 #[test]
-#[ignore = "it waits to be killed by the test above, which starts it"]
-fn a_controller_that_waits_to_be_killed() {
-    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
-    let mut local = Local::new(Arc::new(Toy { program: toy() }), 3, directory.join("run"), 7);
-    local.start().unwrap();
-    local.inject(Fault::Pause { nodes: nodes([2]) }).unwrap();
-    local.next(local.now() + Duration::from_secs(5)).unwrap();
-    std::fs::write(directory.join("up"), "").unwrap();
-    std::thread::sleep(Duration::from_secs(60));
-}
-
-fn soon(done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !done() {
-        assert!(Instant::now() < deadline, "this should not take long");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[test]
 fn who_is_killed_refuses_until_it_is_started_again() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     assert_eq!(bench.write(1, 5), Outcome::Ok(Reply::Done));
     assert!(installed(bench.inject(kill(1))).contains("SIGKILL"));
     assert_eq!(bench.processes(), 2);
     assert_eq!(bench.read(1), UNREACHABLE);
     assert_eq!(bench.read(2), UNREACHABLE, "n2 says: ask n1");
-    assert_eq!(bench.local.primaries(), []);
+    assert_eq!(bench.cluster.primaries(), []);
     assert!(matches!(bench.inject(kill(1)), Injection::Skipped(why) if why.contains("already down")));
     let both = installed(bench.inject(Fault::Kill { nodes: nodes([1, 2]) }));
     assert!(both.contains("n1 was already down") && both.contains("n2, process"), "{both}");
@@ -282,10 +87,10 @@ fn who_is_killed_refuses_until_it_is_started_again() {
 
 #[test]
 fn a_start_waits_for_the_kill_before_it() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     for _ in 0..5 {
-        bench.local.inject(kill(2)).unwrap();
-        bench.local.inject(start(2)).unwrap();
+        bench.cluster.inject(kill(2)).unwrap();
+        bench.cluster.inject(start(2)).unwrap();
         // What is seen of the two may be told in either order.
         let mut told = [bench.arrival(), bench.arrival()].map(|arrival| match arrival {
             Arrival::Injected { fault, result } => (fault, installed(result)),
@@ -300,11 +105,11 @@ fn a_start_waits_for_the_kill_before_it() {
 
 #[test]
 fn who_is_paused_leaves_its_clients_in_doubt() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     let pause = || Fault::Pause { nodes: nodes([1]) };
     assert!(installed(bench.inject(pause())).contains("state T"));
     assert_eq!(bench.write(1, 5), Outcome::Unknown(Doubt::Timeout));
-    assert_eq!(bench.local.primaries(), []);
+    assert_eq!(bench.cluster.primaries(), []);
     assert!(matches!(bench.inject(pause()), Injection::Skipped(why) if why.contains("paused already")));
     assert!(installed(bench.inject(Fault::Resume { nodes: nodes([1]) })).contains("runs"));
     let late = Outcome::Ok(Reply::Read(Some(Value(5))));
@@ -318,7 +123,7 @@ fn who_is_paused_leaves_its_clients_in_doubt() {
 
 #[test]
 fn a_cut_is_believed_when_messages_were_swallowed() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     let evidence = installed(bench.inject(cut(vec![link(1, 2), link(2, 1)])));
     assert!(evidence.starts_with("2 of 2 links swallowed"), "{evidence}");
     assert_eq!(bench.write(1, 5), Outcome::Ok(Reply::Done), "clients are not cut off");
@@ -334,7 +139,7 @@ fn a_cut_is_believed_when_messages_were_swallowed() {
 
 #[test]
 fn an_impairment_is_believed_when_messages_met_it() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     let trouble = Trouble { delay_ms: 1, loss: 300, duplicate: 300, reorder: 300, ..Trouble::default() };
     let evidence = installed(bench.inject(Fault::Impair { links: vec![link(1, 2), link(1, 3)], trouble }));
     assert!(evidence.contains("on 2 of 2 links") && !evidence.contains(" 0 delayed"), "{evidence}");
@@ -346,9 +151,9 @@ fn an_impairment_is_believed_when_messages_met_it() {
 
 #[test]
 fn a_death_that_nobody_ordered_is_told_and_not_repaired() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::<Local>::start(3);
     let write = Call::Write { key: Key(0), value: Value(666) };
-    bench.local.invoke(ProcessId(0), NodeId(1), write, Duration::from_secs(1)).unwrap();
+    bench.cluster.invoke(ProcessId(0), NodeId(1), write, Duration::from_secs(1)).unwrap();
     let (mut outcome, mut death) = (None, None);
     while outcome.is_none() || death.is_none() {
         match bench.arrival() {
@@ -365,8 +170,8 @@ fn a_death_that_nobody_ordered_is_told_and_not_repaired() {
 
 #[test]
 fn what_cannot_be_done_here_is_said() {
-    let mut bench = Bench::new();
-    let abilities = bench.local.abilities();
+    let mut bench = Bench::<Local>::start(3);
+    let abilities = bench.cluster.abilities();
     for (kind, fault) in [
         (FaultKind::Crash, Fault::Crash { nodes: nodes([1]) }),
         (FaultKind::Clock, Fault::Skew { nodes: nodes([1]), jump_ms: 5, rate_ppm: 1_000_000 }),
@@ -376,8 +181,8 @@ fn what_cannot_be_done_here_is_said() {
         assert_eq!(bench.inject(fault), Injection::Skipped(why));
         assert_eq!(bench.repair(kind), "there is no such fault here");
     }
-    assert!(bench.local.inject(kill(9)).unwrap_err().to_string().contains("n9"));
-    assert!(bench.local.inject(cut(vec![link(1, 1)])).is_err());
+    assert!(bench.cluster.inject(kill(9)).unwrap_err().to_string().contains("n9"));
+    assert!(bench.cluster.inject(cut(vec![link(1, 1)])).is_err());
 }
 
 #[test]

@@ -3,20 +3,18 @@
 //! A fault has two halves. What is done is done at once, one fault after the other, in the order in which they
 //! were asked for. What is observed of it takes its time, and the faults do not wait for one another's evidence.
 
+mod disks;
 mod links;
 mod processes;
 
 use crate::site::Site;
 use cluster::Arrival;
-use history::{Evidence, Fault, FaultKind, Injection, Trouble};
+use history::{Evidence, Fault, FaultKind, Injection};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Why power cannot be cut here, and what to do instead.
-pub const NO_CRASH: &str = "processes on this machine share its power, and what its kernel accepted survives them; \
-                            use kill here, or --on sim for lost and torn writes";
 /// Why clocks cannot be bent here, and what to do instead.
 pub const NO_CLOCK: &str =
     "processes on this machine share its clock; use --on sim for jumping and drifting clocks";
@@ -45,17 +43,9 @@ async fn make(site: &Arc<Site>, fault: &Fault) -> Observation {
         Fault::Start { nodes } => processes::start(site, nodes).await,
         Fault::Pause { nodes } => processes::pause(site, nodes),
         Fault::Resume { nodes } => processes::resume(site, nodes),
-        Fault::Repair { kind: FaultKind::Partition } => {
-            let links = site.network.all(|condition| condition.cut);
-            site.network.change(&links, |condition| condition.cut = false);
-            links::repaired(site, links)
-        }
-        Fault::Repair { kind: FaultKind::Packets } => {
-            let links = site.network.all(|condition| condition.trouble != Trouble::default());
-            site.network.change(&links, |condition| condition.trouble = Trouble::default());
-            links::repaired(site, links)
-        }
-        Fault::Repair { kind: FaultKind::Kill } => {
+        Fault::Repair { kind: FaultKind::Partition } => links::mend(site),
+        Fault::Repair { kind: FaultKind::Packets } => links::leave_alone(site),
+        Fault::Repair { kind: FaultKind::Kill | FaultKind::Crash } => {
             let killed = site.those(|life| life.killed);
             if killed.is_empty() {
                 at_once(installed("no node was down by our hand"))
@@ -71,10 +61,10 @@ async fn make(site: &Arc<Site>, fault: &Fault) -> Observation {
                 processes::resume(site, &paused)
             }
         }
-        Fault::Repair { kind: FaultKind::Crash | FaultKind::Clock } => {
-            at_once(installed("there is no such fault here"))
-        }
-        Fault::Crash { .. } => at_once(Injection::Skipped(NO_CRASH.to_owned())),
+        Fault::Repair { kind: FaultKind::Clock } => at_once(installed("there is no such fault here")),
+        Fault::Repair { kind: FaultKind::Disk } => disks::cure(site).await,
+        Fault::Crash { nodes } => disks::crash(site, nodes).await,
+        Fault::Sicken { nodes, illness } => disks::sicken(site, nodes, *illness).await,
         Fault::Skew { .. } => at_once(Injection::Skipped(NO_CLOCK.to_owned())),
     }
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long a process may take to obey a signal.
-const OBEYING: Duration = Duration::from_secs(5);
+pub const OBEYING: Duration = Duration::from_secs(5);
 /// How long a node may take to serve again.
 const STARTING: Duration = Duration::from_secs(10);
 /// The victims of a signal, by process.
-type Victims = Vec<(Arc<Daemon>, Process)>;
+pub type Victims = Vec<(Arc<Daemon>, Process)>;
 
 pub fn kill(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
     let (victims, spared) = signalled(site, nodes, "already down", |daemon| daemon.kill());
@@ -43,7 +43,7 @@ pub async fn start(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
             spared.push(format!("{} ran already", daemon.node()));
             continue;
         }
-        match daemon.start(&site.spawner).await {
+        match daemon.start().await {
             Ok(pid) => started.push((Arc::clone(daemon), pid)),
             Err(error) => doubts.push(format!("{} could not be started: {error}", daemon.node())),
         }
@@ -108,7 +108,7 @@ fn stopped_or_not(victims: Victims, spared: Vec<String>, stopped: bool) -> Obser
 }
 
 /// Signals each of these nodes; those that were, and what is to be said of the others.
-fn signalled(
+pub fn signalled(
     site: &Site,
     nodes: &[NodeId],
     otherwise: &str,

@@ -1,10 +1,11 @@
-//! A cluster of processes on this machine.
+//! A cluster of real processes.
 
-use crate::faults::{self, NO_CLOCK, NO_CRASH};
+use crate::faults::{self, NO_CLOCK};
+use crate::hosts::Ground;
 use crate::site::Site;
 use crate::worker::{self, Job};
 use cluster::{Abilities, Arrival, Cluster, HarnessError, System};
-use history::{Call, Fault, FaultKind, NodeId, ProcessId, Time};
+use history::{Call, Chance, Fault, FaultKind, NodeId, ProcessId, Time};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,14 +19,15 @@ use tokio::task::JoinHandle;
 /// How long killed processes may take to be gone.
 const CLEARING: Duration = Duration::from_secs(5);
 
-/// A cluster of processes on this machine, one per node, with a proxy on every path between them. It needs no
-/// privileges and touches nothing but its own processes, its own ports and its own directory.
-pub struct Local {
+/// A cluster of real processes, one per node, on some kind of ground.
+pub struct Live<G> {
+    ground: G,
     system: Arc<dyn System>,
     nodes: Vec<NodeId>,
     directory: PathBuf,
     seed: u64,
     clock: Instant,
+    lossy_disks: bool,
     running: Option<Running>,
 }
 
@@ -38,12 +40,31 @@ struct Running {
     workers: BTreeMap<ProcessId, UnboundedSender<Job>>,
 }
 
-impl Local {
+impl<G: Ground + Default> Live<G> {
     /// A cluster of so many nodes, which will keep their data and logs in `directory`. Time begins now; nothing
     /// is started yet.
-    pub fn new(system: Arc<dyn System>, nodes: u16, directory: PathBuf, seed: u64) -> Local {
-        let clock = Instant::now();
-        Local { system, nodes: NodeId::all(nodes), directory, seed, clock, running: None }
+    pub fn new(system: Arc<dyn System>, nodes: u16, directory: PathBuf, seed: u64) -> Live<G> {
+        let (ground, clock) = (G::default(), Instant::now());
+        Live {
+            ground,
+            system,
+            nodes: NodeId::all(nodes),
+            directory,
+            seed,
+            clock,
+            lossy_disks: false,
+            running: None,
+        }
+    }
+}
+
+impl<G> Live<G> {
+    /// Gives every node a disk that forgets what was not synced when its power is cut, and that can be made ill.
+    /// Without it, crash and disk faults are skipped. Every sync costs a little more then, so it is not the default.
+    #[must_use]
+    pub fn with_lossy_disks(mut self) -> Live<G> {
+        self.lossy_disks = true;
+        self
     }
 
     fn running(&mut self, doing: &str) -> Result<&mut Running, HarnessError> {
@@ -62,7 +83,8 @@ impl Local {
             | Fault::Start { nodes }
             | Fault::Pause { nodes }
             | Fault::Resume { nodes }
-            | Fault::Skew { nodes, .. } => nodes.iter().copied().find(|node| !self.nodes.contains(node)),
+            | Fault::Skew { nodes, .. }
+            | Fault::Sicken { nodes, .. } => nodes.iter().copied().find(|node| !self.nodes.contains(node)),
             Fault::Repair { .. } => None,
         };
         match unknown {
@@ -74,14 +96,14 @@ impl Local {
     }
 }
 
-impl Cluster for Local {
+impl<G: Ground> Cluster for Live<G> {
     fn nodes(&self) -> Vec<NodeId> {
         self.nodes.clone()
     }
 
     fn abilities(&self) -> Abilities {
         let able = |kind| match kind {
-            FaultKind::Crash => Err(NO_CRASH.to_owned()),
+            FaultKind::Crash | FaultKind::Disk => linux::disk::can(),
             FaultKind::Clock => Err(NO_CLOCK.to_owned()),
             FaultKind::Partition | FaultKind::Kill | FaultKind::Pause | FaultKind::Packets => Ok(()),
         };
@@ -103,19 +125,22 @@ impl Cluster for Local {
             return Err(HarnessError::new("start the cluster", why));
         }
         allow_open_files();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|why| HarnessError::new("start the runtime", why))?;
+        let chance = Chance::new(self.seed);
+        let (runtime, hosts) = self.ground.lay_out(&self.nodes, self.system.framing(), &chance)?;
         let (tell, arrivals) = mpsc::channel();
         let system = Arc::clone(&self.system);
-        let within = runtime.enter();
-        let site = Site::lay_out(system, &self.nodes, &self.directory, self.seed, tell)?;
-        drop(within);
+        let site = Arc::new(Site::lay_out(system, hosts, &self.nodes, &self.directory, &chance, tell)?);
+        if self.lossy_disks {
+            site.mount_disks()?;
+        }
         let (faults, todo) = unbounded_channel();
-        let site = Arc::new(site);
         let making = runtime.spawn(faults::serve(Arc::clone(&site), todo));
-        let workers = BTreeMap::new();
-        let running = Running { runtime, site: Arc::clone(&site), arrivals, faults, making, workers };
-        let started = self.running.insert(running).runtime.block_on(site.start());
+        let (workers, starting) = (BTreeMap::new(), Arc::clone(&site));
+        let running = self.running.insert(Running { runtime, site, arrivals, faults, making, workers });
+        // On a thread of the runtime: this one may be in another network than the nodes.
+        let started = running.runtime.spawn(async move { starting.start().await });
+        let started = running.runtime.block_on(started);
+        let started = started.unwrap_or_else(|why| Err(HarnessError::new("start the cluster", why)));
         started.map_err(|error| match self.stop() {
             Ok(()) => error,
             Err(unclean) => HarnessError { why: format!("{}; moreover: {unclean}", error.why), ..error },
@@ -168,7 +193,13 @@ impl Cluster for Local {
     }
 
     fn stop(&mut self) -> Result<(), HarnessError> {
-        let Some(Running { runtime, site, making, .. }) = self.running.take() else { return Ok(()) };
+        self.running.take().map_or(Ok(()), Running::stop)
+    }
+}
+
+impl Running {
+    fn stop(self) -> Result<(), HarnessError> {
+        let Running { runtime, site, making, .. } = self;
         // Before anything is killed, nobody may be left who starts something.
         making.abort();
         let _aborted = runtime.block_on(making);
@@ -183,6 +214,7 @@ impl Cluster for Local {
         }
         // Ends all tasks, and with them every proxy's port.
         runtime.shutdown_timeout(CLEARING);
+        left.extend(site.disks.unmount());
         if left.is_empty() {
             return Ok(());
         }
@@ -190,9 +222,9 @@ impl Cluster for Local {
     }
 }
 
-impl Drop for Local {
+impl<G> Drop for Live<G> {
     fn drop(&mut self) {
-        if let Err(error) = self.stop() {
+        if let Some(Err(error)) = self.running.take().map(Running::stop) {
             tracing::error!("{error}");
         }
     }
