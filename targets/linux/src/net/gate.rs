@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! table inet NAME {
-//!   set cut4 { type ipv4_addr; counter }
-//!   set cut6 { type ipv6_addr; counter }
+//!   set cut4   { type ipv4_addr; counter }
+//!   set cut6   { type ipv6_addr; counter }
+//!   set heard4 { type ipv4_addr; counter }
+//!   set heard6 { type ipv6_addr; counter }
 //!   chain input { type filter hook input priority 0
 //!     icmpv6 type 135-136 accept
-//!     meta nfproto ipv4 ip  saddr @cut4 counter drop
-//!     meta nfproto ipv6 ip6 saddr @cut6 counter drop }
+//!     meta nfproto ipv4 ip  saddr @cut4   counter drop
+//!     meta nfproto ipv6 ip6 saddr @cut6   counter drop
+//!     meta nfproto ipv4 ip  saddr @heard4 counter
+//!     meta nfproto ipv6 ip6 saddr @heard6 counter }
 //! }
 //! ```
 //! For machines whose network is not ours to build: a container is a process with a network, and a machine at
@@ -50,11 +54,18 @@ const EQUAL: u32 = 0;
 const AT_MOST: u32 = 3;
 const AT_LEAST: u32 = 5;
 
-/// One version of the protocol: what its set is called, and where its headers say the sender.
+/// One set of addresses, all of one version of the protocol.
+#[derive(Debug, Clone, Copy)]
+struct Set {
+    name: &'static str,
+    id: u32,
+    drops: bool,
+    version: Version,
+}
+
+/// How addresses look in one version of the protocol, and where its headers say the sender's.
 #[derive(Debug, Clone, Copy)]
 struct Version {
-    set: &'static str,
-    id: u32,
     /// `NFPROTO_…`
     protocol: u8,
     /// As the program `nft` names the type of the addresses: it can list what we made.
@@ -63,8 +74,17 @@ struct Version {
     sender: u32,
 }
 
-const FOUR: Version = Version { set: "cut4", id: 1, protocol: 2, kind: 7, length: 4, sender: 12 };
-const SIX: Version = Version { set: "cut6", id: 2, protocol: 10, kind: 8, length: 16, sender: 8 };
+const FOUR: Version = Version { protocol: 2, kind: 7, length: 4, sender: 12 };
+const SIX: Version = Version { protocol: 10, kind: 8, length: 16, sender: 8 };
+
+const CUT: [Set; 2] = [
+    Set { name: "cut4", id: 1, drops: true, version: FOUR },
+    Set { name: "cut6", id: 2, drops: true, version: SIX },
+];
+const HEARD: [Set; 2] = [
+    Set { name: "heard4", id: 3, drops: false, version: FOUR },
+    Set { name: "heard6", id: 4, drops: false, version: SIX },
+];
 
 impl Gate {
     /// Opens a gate in this network, which lets everything in. There must be no table of this name yet.
@@ -76,8 +96,8 @@ impl Gate {
         let socket = socket.map_err(|error| Refused::new("reach the packet filter of a network", error))?;
         let mut gate = Gate { socket, table: table.to_owned(), cut: BTreeSet::new(), past: 0 };
         let mut changes = vec![gate.table_request(), gate.chain_request(), gate.neighbours_request()];
-        for version in [FOUR, SIX] {
-            changes.extend([gate.set_request(version), gate.drop_request(version)]);
+        for set in CUT.into_iter().chain(HEARD) {
+            changes.extend([gate.set_request(set), gate.set_rule_request(set)]);
         }
         gate.socket.ask(batch(changes))?;
         Ok(gate)
@@ -89,7 +109,7 @@ impl Gate {
     /// If the kernel refuses; then nothing has changed.
     pub fn cut(&mut self, addresses: &[IpAddr]) -> Result<(), Refused> {
         let fresh = addresses.iter().copied().filter(|address| !self.cut.contains(address)).collect();
-        self.change(request::NEW_ELEMENT, CREATE, "cut off", &fresh)?;
+        self.change(request::NEW_ELEMENT, CREATE, CUT, "cut off", &fresh)?;
         self.cut.extend(fresh);
         Ok(())
     }
@@ -101,10 +121,27 @@ impl Gate {
     pub fn heal(&mut self, addresses: &[IpAddr]) -> Result<(), Refused> {
         let old = addresses.iter().copied().filter(|address| self.cut.contains(address)).collect();
         let dropped = self.counts()?;
-        self.change(request::DEL_ELEMENT, DO, "let in", &old)?;
+        self.change(request::DEL_ELEMENT, DO, CUT, "let in", &old)?;
         self.past += old.iter().filter_map(|address| dropped.get(address)).sum::<u64>();
         self.cut.retain(|address| !old.contains(address));
         Ok(())
+    }
+
+    /// From now on, counts what comes in from these addresses.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn listen_to(&mut self, addresses: &[IpAddr]) -> Result<(), Refused> {
+        let addresses = addresses.iter().copied().collect();
+        self.change(request::NEW_ELEMENT, CREATE, HEARD, "listen to", &addresses)
+    }
+
+    /// How many packets came in from each address that is listened to since it is.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn heard(&mut self) -> Result<BTreeMap<IpAddr, u64>, Refused> {
+        self.counts_of(HEARD)
     }
 
     /// How many packets each address that is cut has lost here since it was.
@@ -112,15 +149,7 @@ impl Gate {
     /// # Errors
     /// If the kernel refuses.
     pub fn counts(&mut self) -> Result<BTreeMap<IpAddr, u64>, Refused> {
-        let mut counts = BTreeMap::new();
-        for version in [FOUR, SIX] {
-            let mut message = self.request(request::GET_ELEMENT, LIST, "read the counters");
-            message.text(element::SET, version.set);
-            let lists = self.socket.list(message)?;
-            let elements = lists.iter().filter_map(|list| attribute(list.get(4..)?, element::LIST));
-            counts.extend(elements.flat_map(attributes).filter_map(|(_, element)| count(element)));
-        }
-        Ok(counts)
+        self.counts_of(CUT)
     }
 
     /// How many packets were dropped here so far.
@@ -131,17 +160,31 @@ impl Gate {
         Ok(self.past + self.counts()?.values().sum::<u64>())
     }
 
+    fn counts_of(&mut self, sets: [Set; 2]) -> Result<BTreeMap<IpAddr, u64>, Refused> {
+        let mut counts = BTreeMap::new();
+        for set in sets {
+            let mut message = self.request(request::GET_ELEMENT, LIST, "read the counters");
+            message.text(element::SET, set.name);
+            let lists = self.socket.list(message)?;
+            let elements = lists.iter().filter_map(|list| attribute(list.get(4..)?, element::LIST));
+            counts.extend(elements.flat_map(attributes).filter_map(|(_, element)| count(element)));
+        }
+        Ok(counts)
+    }
+
     fn change(
         &mut self,
         kind: u16,
         flags: u16,
+        sets: [Set; 2],
         asked: &str,
         addresses: &BTreeSet<IpAddr>,
     ) -> Result<(), Refused> {
-        let changes = [FOUR, SIX].into_iter().filter_map(|version| {
-            let keys: Vec<Vec<u8>> = addresses.iter().filter_map(|address| version.key(*address)).collect();
+        let changes = sets.into_iter().filter_map(|set| {
+            let keys = addresses.iter().filter_map(|address| set.version.key(*address));
+            let keys: Vec<Vec<u8>> = keys.collect();
             let mut message = self.request(kind, flags, &format!("{asked} {} addresses", keys.len()));
-            message.text(element::SET, version.set).nest(element::LIST, |message| {
+            message.text(element::SET, set.name).nest(element::LIST, |message| {
                 for key in &keys {
                     message.nest(element::ITEM, |message| {
                         message.nest(element::KEY, |message| {
@@ -186,7 +229,7 @@ impl Gate {
         message
     }
 
-    fn set_request(&self, version: Version) -> Message {
+    fn set_request(&self, set: Set) -> Message {
         const NAME: u16 = 2;
         const FLAGS: u16 = 3;
         const TYPE: u16 = 4;
@@ -194,8 +237,8 @@ impl Gate {
         const ID: u16 = 10;
         const EXPRESSION: u16 = 17;
         let mut message = self.request(request::NEW_SET, NEW, "create a set");
-        message.text(NAME, version.set).big_endian(FLAGS, 0).big_endian(TYPE, version.kind);
-        message.big_endian(LENGTH, version.length).big_endian(ID, version.id);
+        message.text(NAME, set.name).big_endian(FLAGS, 0).big_endian(TYPE, set.version.kind);
+        message.big_endian(LENGTH, set.version.length).big_endian(ID, set.id);
         message.nest(EXPRESSION, |message| {
             message.text(expression::NAME, "counter").nest(expression::DATA, |_| {});
         });
@@ -219,16 +262,19 @@ impl Gate {
         })
     }
 
-    fn drop_request(&self, version: Version) -> Message {
-        self.rule_request("drop who is cut off", |message| {
+    fn set_rule_request(&self, set: Set) -> Message {
+        let Set { name, id, drops, version } = set;
+        self.rule_request("add a rule", |message| {
             meta(message, PROTOCOL);
             compare(message, EQUAL, version.protocol);
             payload(message, NETWORK_HEADER, version.sender, version.length);
             expression(message, "lookup", |message| {
-                message.text(1, version.set).big_endian(2, FIRST).big_endian(4, version.id);
+                message.text(1, name).big_endian(2, FIRST).big_endian(4, id);
             });
             expression(message, "counter", |_| {});
-            verdict(message, DROP);
+            if drops {
+                verdict(message, DROP);
+            }
         })
     }
 

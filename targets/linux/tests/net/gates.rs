@@ -24,6 +24,7 @@ pub fn a_gate_keeps_out() {
     let lab = Lab::build(3, 7).unwrap();
     let mut gate = Gate::open(&lab.machines()[0].network, "tribunal-gate").unwrap();
     let addresses = |place: usize| lab.machines()[place].addresses().collect::<Vec<IpAddr>>();
+    gate.listen_to(&addresses(1)).unwrap();
     gate.cut(&addresses(1)).unwrap();
     gate.cut(&addresses(1)).unwrap();
     for address in addresses(0) {
@@ -40,9 +41,14 @@ pub fn a_gate_keeps_out() {
     gate.heal(&addresses(1)).unwrap();
     gate.heal(&addresses(2)).unwrap();
     assert!(gate.counts().unwrap().is_empty());
+    let heard = gate.heard().unwrap();
+    assert_eq!(heard.keys().copied().collect::<Vec<_>>(), addresses(1));
+    assert!(heard.values().all(|count| *count == 0), "who is dropped is not heard: {heard:?}");
     for address in addresses(0) {
         assert_eq!(arriving(&lab, 1, (0, address), 20), 20);
     }
+    let heard = gate.heard().unwrap();
+    assert!(heard.values().all(|count| (20..30).contains(count)), "{heard:?}");
     assert_eq!(gate.dropped().unwrap(), during, "what was dropped stays on record");
 }
 
