@@ -1,6 +1,7 @@
 //! The integration tests.
 
 mod cli;
+mod clocks;
 mod flaws;
 mod formats;
 mod local;

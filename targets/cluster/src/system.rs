@@ -116,4 +116,15 @@ pub struct Standing {
     pub primary: bool,
     /// In which term, epoch or view.
     pub term: u64,
+    /// What its own clocks show, if it says.
+    pub clock: Option<Clock>,
+}
+
+/// What a node's own clocks show, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// The time of day: since 1970.
+    pub wall_ns: i64,
+    /// The clock by which it waits: since a moment of its own.
+    pub monotonic_ns: i64,
 }

@@ -3,10 +3,12 @@
 //! A bent clock belongs to a node, not to its process: whoever is killed and started again finds the time of day as
 //! wrong as it would have become by then.
 
+use crate::process;
 use history::NodeId;
 use linux::clock::{ClockError, Jump, Restored, Shift, Skew, Turn};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -132,6 +134,16 @@ impl Clocks {
     fn lock(&self) -> MutexGuard<'_, Bent> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The program that runs in the place of a process that we started. That process itself, unless it is the first of a
+/// machine of its own, which only looks after the program.
+pub fn program(pid: Pid) -> Pid {
+    let machine = |of: &str| fs::read_link(format!("/proc/{of}/ns/pid")).ok();
+    if machine(&pid.to_string()) == machine("self") {
+        return pid;
+    }
+    process::tree(pid).get(1).copied().unwrap_or(pid)
 }
 
 fn course(skew: &Skew) -> Result<Course, ClockError> {

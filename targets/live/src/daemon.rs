@@ -2,7 +2,7 @@
 
 use crate::hosts::{Door, Hosts, Offspring};
 use crate::process;
-use cluster::{Arrival, Seat, Standing, System};
+use cluster::{Arrival, Clock, Seat, Standing, System};
 use history::NodeId;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -13,7 +13,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -61,6 +61,19 @@ pub struct Serving {
     control: SocketAddr,
     /// What it said last, if it still answers.
     pub standing: Option<Standing>,
+}
+
+/// What the clocks of a node showed.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// When it was asked.
+    pub from: std::time::Instant,
+    /// When it had answered.
+    pub to: std::time::Instant,
+    /// What our own wall clock showed when it was asked: nanoseconds since 1970.
+    pub wall_ns: i64,
+    /// What the node said.
+    pub clock: Clock,
 }
 
 impl Life {
@@ -291,6 +304,15 @@ impl Daemon {
 
     async fn ask(&self, control: SocketAddr, limit: Duration) -> Option<Standing> {
         timeout(limit, self.system.standing(control)).await.ok().flatten()
+    }
+
+    /// What the clocks of this process show now, if it says.
+    pub async fn look(&self, pid: Pid) -> Option<Look> {
+        let control = self.life(|life| life.serving.as_ref().filter(|_| life.is(pid)).map(|at| at.control))?;
+        let (wall, from) = (SystemTime::now().duration_since(UNIX_EPOCH), std::time::Instant::now());
+        let clock = self.ask(control, Duration::from_millis(150)).await?.clock?;
+        let wall_ns = i64::try_from(wall.ok()?.as_nanos()).ok()?;
+        Some(Look { from, to: std::time::Instant::now(), wall_ns, clock })
     }
 
     /// Asks again and again how it stands, for ever.

@@ -9,8 +9,9 @@
 //!   and processes. The kernel cuts and impairs what lies between them, frame by frame. It needs root or a user
 //!   namespace, and says so ([`netns_ability`]).
 //!
-//! Processes are killed and frozen with signals. A fault counts as installed only when its effect was seen: the
-//! counters of what was swallowed or delayed, the process's end or state.
+//! Processes are killed and frozen with signals, and their clocks are bent in their own memory; the machine's are
+//! never set. A fault counts as installed only when its effect was seen: the counters of what was swallowed or
+//! delayed, the process's end or state, the time that it tells.
 //!
 //! Nothing survives: processes are killed and reaped, ports closed and networks dissolved on every way out, a
 //! panic included; if this process is killed itself, the kernel does all that, because each node's life is tied to
@@ -18,6 +19,7 @@
 //!
 //! The runner sees a plain synchronous [`cluster::Cluster`]; the runtime behind it is nobody else's business.
 
+mod clocks;
 mod daemon;
 mod disks;
 mod faults;

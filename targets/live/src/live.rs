@@ -1,6 +1,6 @@
 //! A cluster of real processes.
 
-use crate::faults::{self, NO_CLOCK};
+use crate::faults;
 use crate::hosts::Ground;
 use crate::site::Site;
 use crate::worker::{self, Job};
@@ -104,7 +104,7 @@ impl<G: Ground> Cluster for Live<G> {
     fn abilities(&self) -> Abilities {
         let able = |kind| match kind {
             FaultKind::Crash | FaultKind::Disk => linux::disk::can(),
-            FaultKind::Clock => Err(NO_CLOCK.to_owned()),
+            FaultKind::Clock => linux::clock::can(),
             FaultKind::Partition | FaultKind::Kill | FaultKind::Pause | FaultKind::Packets => Ok(()),
         };
         let faults = FaultKind::ALL.into_iter().map(|kind| (kind, able(kind))).collect();

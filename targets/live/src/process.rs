@@ -2,10 +2,12 @@
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 /// Waits until a child has ended, and leaves it unreaped: until it is, its number cannot become another's.
 ///
@@ -15,6 +17,10 @@ pub fn await_end(pid: Pid) -> Result<(), Errno> {
     loop {
         match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
             Err(Errno::EINTR) => {}
+            // It is merely traced for a moment, by us.
+            Ok(WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_) | WaitStatus::Stopped(..)) => {
+                thread::sleep(Duration::from_millis(1));
+            }
             other => return other.map(|_| ()),
         }
     }

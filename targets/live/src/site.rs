@@ -1,5 +1,6 @@
 //! Everything that a running cluster is made of.
 
+use crate::clocks::Clocks;
 use crate::daemon::{Daemon, Life};
 use crate::disks::Disks;
 use crate::hosts::{Hosts, Place};
@@ -21,6 +22,8 @@ pub struct Site {
     pub hosts: Arc<dyn Hosts>,
     /// Their processes.
     pub daemons: BTreeMap<NodeId, Arc<Daemon>>,
+    /// Their clocks.
+    pub clocks: Arc<Clocks>,
     /// Their disks, if those forget.
     pub disks: Disks,
     /// Where everything that happens is told.
@@ -63,7 +66,7 @@ impl Site {
             daemons.insert(*node, Arc::new(daemon));
         }
         let disks = Disks::default();
-        Ok(Site { system, hosts, daemons, disks, arrivals })
+        Ok(Site { system, hosts, daemons, clocks: Arc::default(), disks, arrivals })
     }
 
     /// Gives every node a disk that forgets what was not synced.

@@ -11,7 +11,7 @@ use history::{Chance, Time};
 use protocols::rpc::Report;
 use protocols::{Input, Protocol, Role, Status, wire};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -50,6 +50,15 @@ struct Node<P: Protocol> {
     terminate: Signal,
     /// How it stood when it last said so in its log.
     stood: Option<Status>,
+}
+
+/// The time of day.
+fn wall() -> i64 {
+    let nanoseconds = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => nanoseconds(since),
+        Err(before) => -nanoseconds(before.duration()),
+    }
 }
 
 /// What a node waited for.
@@ -156,7 +165,9 @@ impl<P: Protocol> Node<P> {
             Event::Request { asker, call } => self.driver.request(now, asker, call),
             Event::Ask(answer) => {
                 let Status { role, term, leader, committed, .. } = self.driver.core().status();
-                let _hung_up = answer.send(Report { leads: role == Role::Leader, term, leader, committed });
+                let (leads, wall_ns, monotonic_ns) = (role == Role::Leader, wall(), now.0);
+                let report = Report { leads, term, leader, committed, wall_ns, monotonic_ns };
+                let _hung_up = answer.send(report);
             }
         }
     }

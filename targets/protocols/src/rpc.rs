@@ -52,6 +52,10 @@ pub struct Report {
     pub leader: Option<NodeId>,
     /// How far its log is committed.
     pub committed: u64,
+    /// The time of day, by its own clock: nanoseconds since 1970.
+    pub wall_ns: i64,
+    /// Its monotonic clock, by which the protocol lives: nanoseconds since it was started.
+    pub monotonic_ns: u64,
 }
 
 /// The ready file: where a node listens, one line each, for programs and for people.

@@ -1,7 +1,7 @@
 //! The reference node: `tribunal node …`, one process per member.
 
 use crate::frames;
-use cluster::{Addresses, Answer, Client, Connecting, Framing, Launch, Ports, Seat, Standing, System};
+use cluster::{Addresses, Answer, Client, Clock, Connecting, Framing, Launch, Ports, Seat, Standing, System};
 use history::{Call, CallKind, Doubt, Outcome};
 use protocols::rpc::{self, Doors, Report, Request, Response};
 use std::future::Future;
@@ -82,7 +82,9 @@ impl System for Reference {
         Box::pin(async move {
             let mut stream = TcpStream::connect(address).await.ok()?;
             let report: Report = frames::read(&mut stream).await.ok()?;
-            Some(Standing { primary: report.leads, term: report.term })
+            let monotonic_ns = i64::try_from(report.monotonic_ns).unwrap_or(i64::MAX);
+            let clock = Some(Clock { wall_ns: report.wall_ns, monotonic_ns });
+            Some(Standing { primary: report.leads, term: report.term, clock })
         })
     }
 }

@@ -2,7 +2,7 @@
 //! would have told without.
 
 use super::{Observation, at_once, concluded, installed};
-use crate::clocks::{Change, Course};
+use crate::clocks::{Change, Course, program};
 use crate::daemon::{Daemon, Look};
 use crate::site::Site;
 use history::{Injection, NodeId};
@@ -34,13 +34,13 @@ pub async fn skew(site: &Arc<Site>, nodes: &[NodeId], jump_ms: i64, rate_ppm: u3
     let (mut victims, mut spared) = (Vec::new(), Vec::new());
     for daemon in nodes.iter().filter_map(|node| site.daemons.get(node)) {
         let node = daemon.node();
-        let Some(pid) = pid(daemon) else {
+        let Some((program, pid)) = running(daemon) else {
             spared.push(format!("{node} was down"));
             continue;
         };
         let before = daemon.look(pid).await;
         let clocks = Arc::clone(&site.clocks);
-        let turn = move || clocks.turn(node, pid, jump_ms.saturating_mul(1_000_000), rate_ppm);
+        let turn = move || clocks.turn(node, program, jump_ms.saturating_mul(1_000_000), rate_ppm);
         match spawn_blocking(turn).await {
             Ok(Ok(change)) => victims.push(Victim { daemon: Arc::clone(daemon), pid, change, before }),
             Ok(Err(error)) => spared.push(format!("{node} was spared: {error}")),
@@ -60,7 +60,7 @@ pub async fn skew(site: &Arc<Site>, nodes: &[NodeId], jump_ms: i64, rate_ppm: u3
 pub async fn repair(site: &Arc<Site>) -> Observation {
     let (mut victims, mut seen, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     for daemon in site.clocks.nodes().iter().filter_map(|node| site.daemons.get(node)) {
-        let (node, pid) = (daemon.node(), pid(daemon));
+        let (node, pid) = (daemon.node(), running(daemon).map(|(_, pid)| pid));
         let before = match pid {
             Some(pid) => daemon.look(pid).await,
             None => None,
@@ -90,7 +90,7 @@ pub async fn repair(site: &Arc<Site>) -> Observation {
 /// If that fails: what to say of it.
 pub async fn again(site: &Arc<Site>, daemon: &Arc<Daemon>, pid: Pid) -> Option<Result<Victim, String>> {
     let (clocks, node) = (Arc::clone(&site.clocks), daemon.node());
-    let changed = match spawn_blocking(move || clocks.again(node, pid)).await {
+    let changed = match spawn_blocking(move || clocks.again(node, program(pid))).await {
         Ok(changed) => changed?.map_err(|error| error.to_string()),
         Err(panic) => Err(panic.to_string()),
     };
@@ -101,7 +101,7 @@ pub async fn again(site: &Arc<Site>, daemon: &Arc<Daemon>, pid: Pid) -> Option<R
 /// The process whose clocks are a node's, if it runs, and the one that we started for it.
 fn running(daemon: &Daemon) -> Option<(Pid, Pid)> {
     let pid = daemon.life(|life| life.process.as_ref().filter(|_| life.runs()).map(|process| process.pid))?;
-    Some((process::program(pid), pid))
+    Some((program(pid), pid))
 }
 
 /// Listens to all of them at once.

@@ -3,6 +3,7 @@
 //! A fault has two halves. What is done is done at once, one fault after the other, in the order in which they
 //! were asked for. What is observed of it takes its time, and the faults do not wait for one another's evidence.
 
+mod clocks;
 mod disks;
 mod links;
 mod processes;
@@ -14,10 +15,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-
-/// Why clocks cannot be bent here, and what to do instead.
-pub const NO_CLOCK: &str =
-    "processes on this machine share its clock; use --on sim for jumping and drifting clocks";
 
 /// What will have become of a fault.
 type Observation = Pin<Box<dyn Future<Output = Injection> + Send>>;
@@ -61,11 +58,11 @@ async fn make(site: &Arc<Site>, fault: &Fault) -> Observation {
                 processes::resume(site, &paused)
             }
         }
-        Fault::Repair { kind: FaultKind::Clock } => at_once(installed("there is no such fault here")),
+        Fault::Repair { kind: FaultKind::Clock } => clocks::repair(site).await,
         Fault::Repair { kind: FaultKind::Disk } => disks::cure(site).await,
         Fault::Crash { nodes } => disks::crash(site, nodes).await,
         Fault::Sicken { nodes, illness } => disks::sicken(site, nodes, *illness).await,
-        Fault::Skew { .. } => at_once(Injection::Skipped(NO_CLOCK.to_owned())),
+        Fault::Skew { nodes, jump_ms, rate_ppm } => clocks::skew(site, nodes, *jump_ms, *rate_ppm).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens to processes: killed, started, frozen, thawed.
 
-use super::{Observation, at_once, concluded};
+use super::{Observation, at_once, clocks, concluded};
 use crate::daemon::{Daemon, Process, was_killed};
 use crate::process;
 use crate::site::Site;
@@ -44,7 +44,7 @@ pub async fn start(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
             continue;
         }
         match daemon.start().await {
-            Ok(pid) => started.push((Arc::clone(daemon), pid)),
+            Ok(pid) => started.push((Arc::clone(daemon), pid, clocks::again(site, daemon, pid).await)),
             Err(error) => doubts.push(format!("{} could not be started: {error}", daemon.node())),
         }
     }
@@ -53,12 +53,20 @@ pub async fn start(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
     }
     Box::pin(async move {
         let mut seen = spared;
-        for (daemon, pid) in started {
+        for (daemon, pid, bent) in started {
             match daemon.serve(pid, STARTING).await {
                 Ok(standing) => {
                     seen.push(format!("{}, process {pid}, serves in term {}", daemon.node(), standing.term))
                 }
                 Err(why) => doubts.push(format!("{}: {why}", daemon.node())),
+            }
+            match bent {
+                None => {}
+                Some(Err(why)) => doubts.push(why),
+                Some(Ok(victim)) => match victim.witness().await {
+                    Ok(evidence) => seen.push(evidence),
+                    Err(doubt) => doubts.push(doubt),
+                },
             }
         }
         concluded(seen, doubts)

@@ -61,7 +61,7 @@ impl System for Toy {
     fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>> {
         Box::pin(async move {
             let leads = TcpStream::connect(address).await.ok()?.read_u8().await.ok()?;
-            Some(Standing { primary: leads == 1, term: 1 })
+            Some(Standing { primary: leads == 1, term: 1, clock: None })
         })
     }
 }
