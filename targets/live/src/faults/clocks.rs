@@ -127,7 +127,8 @@ impl Victim {
         let deadline = Instant::now() + SHOWING;
         let mut zero = self.before.map(|before| Zero::of(&before, &old));
         let mut first: Option<Look> = None;
-        let mut told_apart = false;
+        // The last look at which it told a time that it would not have told without.
+        let mut seen: Option<Look> = None;
         loop {
             let Some(look) = self.daemon.look(self.pid).await else {
                 if Instant::now() >= deadline {
@@ -139,15 +140,21 @@ impl Victim {
             let zero = *zero.get_or_insert_with(|| Zero::of(&look, &new));
             let first = *first.get_or_insert(look);
             if !agrees(&look, &zero, &new) {
+                // It told the time that it should until someone turned it again.
+                if let Some(last) = seen {
+                    return Ok(self.evidence(&first, &last, &zero));
+                }
                 let (is, should) = (seconds(look.wall().middle()), seconds(new.wall_at(look.to)));
                 let monotonic = seconds(look.monotonic(&zero).middle());
                 return Err(format!(
                     "{node}'s wall clock is {is} s ahead, not {should} s, and its monotonic clock {monotonic} s"
                 ));
             }
-            told_apart |= !agrees(&look, &zero, &old) || same(&old, &new, look.to);
+            if seen.is_some() || !agrees(&look, &zero, &old) || same(&old, &new, look.to) {
+                seen = Some(look);
+            }
             let measured = old.wall.rate_ppm == new.wall.rate_ppm || look.from - first.to >= MEASURING;
-            if told_apart && measured {
+            if seen.is_some() && measured {
                 return Ok(self.evidence(&first, &look, &zero));
             }
             if Instant::now() >= deadline {
