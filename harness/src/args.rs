@@ -38,7 +38,7 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   tribunal test raft
-      five real processes on this machine, 30 seconds of partitions, kills, pauses and bad packets
+      five real processes on machines of their own, 30 seconds of partitions, kills, pauses and bad packets
   tribunal test raft --on sim --time-limit 60s --seed 7
       the same in the simulator, repeatable bit for bit
   tribunal test raft --on sim --flaw stale-local-reads
@@ -48,7 +48,7 @@ pub struct TestArgs {
     /// The system under test (see `tribunal list systems`)
     pub system: String,
     /// Where its nodes run
-    #[arg(long, value_enum, default_value = "local", value_name = "TARGET")]
+    #[arg(long, value_enum, default_value = "auto", value_name = "TARGET")]
     pub on: Target,
     /// What to ask (see `tribunal list workloads`)
     #[arg(long, default_value = "register")]
@@ -133,10 +133,14 @@ pub struct DoctorArgs {
 /// Where a cluster can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Target {
+    /// Network namespaces where they can be had, else local processes
+    Auto,
     /// A deterministic simulation in virtual time
     Sim,
     /// Real processes on this machine, every link through a proxy
     Local,
+    /// Real processes, each on a machine of its own made of namespaces: cut and impaired by the kernel
+    Netns,
 }
 
 impl Target {

@@ -3,14 +3,15 @@
 use crate::args::{DoctorArgs, Target};
 use crate::exit::Exit;
 use crate::report;
-use crate::target::Deployment;
+use crate::target::{self, Deployment};
 use clap::ValueEnum;
 use history::Chance;
 use std::fmt::Write;
 
 /// Looks at each target, or at one, and prints a table.
 pub fn doctor(args: &DoctorArgs) -> Exit {
-    let targets = args.on.map_or_else(|| Target::value_variants().to_vec(), |target| vec![target]);
+    let all = || Target::value_variants().iter().copied().filter(|target| *target != Target::Auto).collect();
+    let targets = args.on.map_or_else(all, |target| vec![target]);
     let mut page = String::new();
     let mut well = true;
     for target in targets {
@@ -22,12 +23,20 @@ pub fn doctor(args: &DoctorArgs) -> Exit {
 
 /// Adds the rows of one target; says whether it can be used at all.
 fn examine(target: Target, page: &mut String) -> bool {
+    let target = match target::settle(target) {
+        Ok((target, _)) => target,
+        Err(error) => {
+            let _ = writeln!(page, "{:7} cannot be used: {error}", target.name());
+            return false;
+        }
+    };
     let deployment = Deployment {
         target,
         system: "raft".to_owned(),
         nodes: 5,
         flaw: None,
         chance: Chance::new(0),
+        lossy_disks: linux::disk::can().is_ok(),
         home: std::env::temp_dir(),
     };
     let name = target.name();

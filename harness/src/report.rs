@@ -17,9 +17,10 @@ const SHOWN: usize = 24;
 /// How wide a story is told.
 const WIDTH: usize = 100;
 
-/// Sends our own log lines to standard error: warnings, or what `RUST_LOG` asks for.
+/// Sends our own log lines to standard error: warnings, or what `RUST_LOG` asks for. The filesystem library
+/// complains of every disk that vanishes under its node, which is what we make it do.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,fuser=off"));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).try_init();
 }
 
@@ -41,10 +42,11 @@ pub fn warn(text: &str) {
 }
 
 /// What is about to happen.
-pub fn banner(file: &TestFile, path: &Path) {
+pub fn banner(file: &TestFile, instead: Option<&str>, path: &Path) {
     let flaw = file.flaw.as_ref().map(|flaw| format!(" with the flaw {flaw}")).unwrap_or_default();
+    let instead = instead.map(|why| format!(" (not on netns: {why})")).unwrap_or_default();
     print(&format!(
-        "{}{flaw} on {}: {} nodes, {} clients, workload {}, seed {}\nkept in {}\n",
+        "{}{flaw} on {}{instead}: {} nodes, {} clients, workload {}, seed {}\nkept in {}\n",
         file.system,
         file.target,
         file.nodes,

@@ -1,11 +1,13 @@
 //! Where a cluster runs, and which one.
 
 use crate::args::Target;
-use cluster::{Cluster, HarnessError};
+use cluster::{Cluster, HarnessError, System};
 use history::Chance;
+use live::{Ground, Live, Local, Netns};
 use protocols::{Flaw, Options};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What is to be deployed.
 #[derive(Debug, Clone)]
@@ -20,6 +22,9 @@ pub struct Deployment {
     pub flaw: Option<Flaw>,
     /// Where its chance comes from.
     pub chance: Chance,
+    /// Whether real nodes get disks that can lose what was not synced. They cost a little with every sync, so
+    /// only a run that breaks disks has them.
+    pub lossy_disks: bool,
     /// The directory below which its files go.
     pub home: PathBuf,
 }
@@ -32,7 +37,9 @@ impl Deployment {
     pub fn prepare(&self) -> Result<Box<dyn Cluster>, HarnessError> {
         match self.target {
             Target::Sim => self.simulated(),
-            Target::Local => self.local(),
+            Target::Local => self.real(Local::new),
+            Target::Netns => self.real(Netns::new),
+            Target::Auto => Err(HarnessError::new("deploy", "the target was not settled")),
         }
     }
 
@@ -46,14 +53,36 @@ impl Deployment {
         }
     }
 
-    fn local(&self) -> Result<Box<dyn Cluster>, HarnessError> {
+    fn real<G: Ground + 'static>(&self, lay: Lay<G>) -> Result<Box<dyn Cluster>, HarnessError> {
         let program =
             std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
         let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
         // Nodes run in their own directories: ours must not depend on where we stand.
         let home =
             self.home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
-        Ok(Box::new(live::Local::new(system, self.nodes, home, self.chance.split("nodes").bits())))
+        let cluster = lay(system, self.nodes, home, self.chance.split("nodes").bits());
+        Ok(Box::new(if self.lossy_disks { cluster.with_lossy_disks() } else { cluster }))
+    }
+}
+
+/// How real processes get their ground.
+type Lay<G> = fn(Arc<dyn System>, u16, PathBuf, u64) -> Live<G>;
+
+/// Settles where a cluster is to run: what was asked for, or what works here, and then why. Must be called while
+/// the process has a single thread, since an ordinary user enters a namespace of its own.
+///
+/// # Errors
+/// If namespaces were asked for and cannot be had.
+pub fn settle(target: Target) -> Result<(Target, Option<String>), HarnessError> {
+    if !matches!(target, Target::Auto | Target::Netns) {
+        return Ok((target, None));
+    }
+    let able = linux::net::become_root_of_own_namespace().and_then(|()| linux::net::can());
+    match (target, able) {
+        (_, Ok(())) => Ok((Target::Netns, None)),
+        (Target::Netns, Err(why)) => Err(HarnessError::new("run on netns", why)
+            .advise("`--on local` needs no rights: there every link runs through a proxy of ours.")),
+        (_, Err(why)) => Ok((Target::Local, Some(why))),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::run::{Ending, Limits, Run, Summary};
 use crate::signals;
 use crate::store::{Host, Store, TestFile};
 use crate::tally::Tally;
-use crate::target::Deployment;
+use crate::target::{self, Deployment};
 use checkers::Verdict;
 use cluster::{Abilities, Cluster, HarnessError};
 use history::{Chance, FaultKind, Time};
@@ -25,7 +25,8 @@ use workloads::{Settings, Workload};
 /// Runs a test as typed.
 pub fn test(args: TestArgs) -> Exit {
     report::start_logging();
-    let test = match Test::new(args) {
+    let settled = target::settle(args.on);
+    let test = match settled.and_then(|(on, why)| Test::new(TestArgs { on, ..args }, why)) {
         Ok(test) => test,
         Err(error) => return report::fail(&error, Exit::Usage),
     };
@@ -45,13 +46,15 @@ struct Test {
     cluster: Box<dyn Cluster>,
     store: Store,
     started: String,
+    /// Why it does not run on namespaces, if nobody said where it should run.
+    instead: Option<String>,
 }
 
 /// What is broken if nothing is said, as far as the target can.
 const USUAL: [FaultKind; 4] = [FaultKind::Partition, FaultKind::Kill, FaultKind::Pause, FaultKind::Packets];
 
 impl Test {
-    fn new(args: TestArgs) -> Result<Test, HarnessError> {
+    fn new(args: TestArgs, instead: Option<String>) -> Result<Test, HarnessError> {
         let known: Vec<&str> = systems::names().collect();
         if !known.contains(&args.system.as_str()) {
             let why = format!("there is no such system; there is: {}", known.join(", "));
@@ -90,6 +93,7 @@ impl Test {
             nodes: args.nodes,
             flaw,
             chance: chance.split("cluster"),
+            lossy_disks: breaks_disks(&args),
             home: store.path.clone(),
         };
         let cluster = deployment.prepare()?;
@@ -99,14 +103,27 @@ impl Test {
             let why = format!("it does not serve {call}, which the workload {} asks", workload.name);
             return Err(HarnessError::new(format!("test {}", args.system), why));
         }
-        Ok(Test { args, seed, concurrency, flaw, kinds, plan, missing, workload, cluster, store, started })
+        Ok(Test {
+            args,
+            seed,
+            concurrency,
+            flaw,
+            kinds,
+            plan,
+            missing,
+            workload,
+            cluster,
+            store,
+            started,
+            instead,
+        })
     }
 
     fn go(mut self) -> Result<Exit, HarnessError> {
         let file = self.file();
         let sink = self.store.open(&file, &self.plan)?;
         let stop = signals::stop_flag().map_err(|error| HarnessError::new("listen to signals", error))?;
-        report::banner(&file, &self.store.path);
+        report::banner(&file, self.instead.as_deref(), &self.store.path);
         let limits = Limits {
             concurrency: self.concurrency,
             time: self.args.time_limit,
@@ -214,6 +231,14 @@ fn flaw(name: &str, system: &str) -> Result<Flaw, HarnessError> {
         return Err(HarnessError::new(format!("use --flaw {name}"), why));
     }
     Ok(flaw)
+}
+
+/// Whether disks are to be broken, and can be.
+fn breaks_disks(args: &TestArgs) -> bool {
+    let named = args.nemesis.as_deref().unwrap_or_default();
+    let planned = args.plan.as_deref().and_then(|plan| fs::read_to_string(plan).ok()).unwrap_or_default();
+    let wanted = ["crash", "disk"].iter().any(|kind| named.contains(kind) || planned.contains(kind));
+    (wanted || named == "all") && linux::disk::can().is_ok()
 }
 
 /// What is to be broken, when, and what the target cannot break although it was asked for.

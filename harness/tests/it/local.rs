@@ -17,7 +17,7 @@ fn history(store: &Path) -> String {
 
 /// A run that goes on for a minute, once a good part of its history is written.
 fn under_way(store: &Path, args: &[&str]) -> Child {
-    let args = [&["test", "raft", "--time-limit", "60s", "--rate", "300"], args].concat();
+    let args = [&["test", "raft", "--on", "local", "--time-limit", "60s", "--rate", "300"], args].concat();
     let child = tribunal(&args, store).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     wait_until("a run that is under way", 40, || history(store).lines().count() > 600);
     assert_eq!(processes_of(store).len(), 5, "five nodes run: {:?}", processes_of(store));
@@ -34,8 +34,20 @@ fn signal(child: &Child, name: &str) {
 fn five_processes_are_broken_and_judged() {
     let _alone = alone();
     let store = store();
-    let args =
-        ["test", "raft", "--time-limit", "15s", "--nemesis-interval", "2s", "--rate", "400", "--seed", "5"];
+    let args = [
+        "test",
+        "raft",
+        "--on",
+        "local",
+        "--time-limit",
+        "15s",
+        "--nemesis-interval",
+        "2s",
+        "--rate",
+        "400",
+        "--seed",
+        "5",
+    ];
     let ended = run(&args, store.path());
     assert_eq!(ended.code, Some(0), "{}", ended.said());
     assert!(ended.out.contains("\nVALID\n"), "{}", ended.said());
@@ -87,7 +99,18 @@ fn known_bugs_are_found_on_real_processes() {
 /// Runs a flawed cluster; the line of the judge that finds it guilty.
 fn hunt(flaw: &str, nemesis: &str, seed: u32) -> Option<String> {
     let (store, seed) = (store(), seed.to_string());
-    let always = ["test", "raft", "--time-limit", "8s", "--nemesis-interval", "700ms", "--rate", "1000"];
+    let always = [
+        "test",
+        "raft",
+        "--on",
+        "local",
+        "--time-limit",
+        "8s",
+        "--nemesis-interval",
+        "700ms",
+        "--rate",
+        "1000",
+    ];
     let args = ["--concurrency", "4n", "--flaw", flaw, "--nemesis", nemesis, "--seed", &seed];
     let ended = run(&[&always[..], &args].concat(), store.path());
     assert_eq!(processes_of(store.path()), Vec::<String>::new());

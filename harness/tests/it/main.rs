@@ -2,9 +2,11 @@
 
 mod cli;
 mod clocks;
+mod disks;
 mod flaws;
 mod formats;
 mod local;
 mod machine;
+mod netns;
 mod simulated;
 mod tidy;

@@ -1,0 +1,85 @@
+//! Machines of their own, made of namespaces: as root and as an ordinary user, and nothing left of them.
+
+use crate::machine::{Ended, alone, processes_of};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// An ordinary user that every Linux has.
+const NOBODY: u32 = 65_534;
+
+/// What of the host a cluster could leave behind: its links, mounts and named networks.
+fn traces() -> BTreeSet<String> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let links = read("/proc/net/dev")
+        .lines()
+        .filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()))
+        .collect::<Vec<_>>();
+    let mounts = read("/proc/self/mountinfo")
+        .lines()
+        .filter_map(|line| Some(line.split(' ').nth(4)?.to_owned()))
+        .collect::<Vec<_>>();
+    let named = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    let named = named.map(|entry| entry.path().display().to_string());
+    links.into_iter().chain(mounts).chain(named).collect()
+}
+
+/// Whether namespaces can be had here by `user`; if not, the test says that it is skipped.
+fn possible(test: &str, ended: &Ended) -> bool {
+    let refused = ended.code == Some(254) && ended.err.contains("cannot run on netns");
+    assert!(!refused || std::env::var_os("CI").is_none(), "in CI nothing may be skipped: {}", ended.said());
+    if refused {
+        println!("skipped: {test}: {}", ended.err.trim());
+    }
+    !refused
+}
+
+fn break_everything(store: &Path, user: Option<u32>) -> Ended {
+    // An ordinary user may not be able to reach where the program was built.
+    let program = store.join("tribunal");
+    fs::copy(env!("CARGO_BIN_EXE_tribunal"), &program).expect("the program can be copied");
+    fs::set_permissions(store, fs::Permissions::from_mode(0o777)).expect("the store is ours");
+    let args =
+        ["test", "raft", "--on", "netns", "--time-limit", "16s", "--nemesis-interval", "2s", "--rate", "300"];
+    let nemesis = ["--nemesis", "partition,kill,pause,packets,clock", "--seed", "11"];
+    let mut command = Command::new(&program);
+    command.args(args).args(nemesis).env("TRIBUNAL_STORE", store.join("runs"));
+    command.current_dir(store);
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    Ended::of(command.output().expect("the program starts"))
+}
+
+fn five_machines_are_broken_and_judged(test: &str, user: Option<u32>) {
+    let _alone = alone();
+    let (store, before) = (TempDir::new().expect("there is a temporary directory"), traces());
+    let ended = break_everything(store.path(), user);
+    if !possible(test, &ended) {
+        return;
+    }
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    let history =
+        fs::read_to_string(store.path().join("runs/latest/history.jsonl")).expect("it was recorded");
+    for kind in ["cut", "kill", "pause", "impair", "skew"] {
+        let installed =
+            |line: &str| line.contains(&format!(r#""fault":{{"{kind}""#)) && line.contains("installed");
+        assert!(history.lines().any(installed), "{kind} was never installed\n{}", ended.said());
+    }
+    assert_eq!(processes_of(store.path()), Vec::<String>::new());
+    assert_eq!(traces(), before, "the host is as it was");
+}
+
+#[test]
+fn root_breaks_five_machines() {
+    five_machines_are_broken_and_judged("root_breaks_five_machines", None);
+}
+
+#[test]
+fn an_ordinary_user_breaks_five_machines() {
+    five_machines_are_broken_and_judged("an_ordinary_user_breaks_five_machines", Some(NOBODY));
+}
