@@ -3,6 +3,7 @@
 use crate::event::{Event, Inbox};
 use crate::{Peer, doors, frames};
 use history::NodeId;
+use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use protocols::rpc::Envelope;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -16,6 +17,9 @@ use tokio::time::{sleep, timeout};
 pub const QUEUE: usize = 1024;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 const DIALLING: Duration = Duration::from_secs(1);
+/// How long a peer may acknowledge nothing before the connection is given up. Left to itself TCP waits longer and
+/// longer between two attempts, so that after a partition of a minute a peer would stay cut off for another half.
+const UNHEARD: Duration = Duration::from_secs(1);
 
 /// Sends frames to a peer until there will be no more, dialling again whenever the connection breaks. What was
 /// to be sent while nobody listened is lost, as messages may be; late ones would be of no use.
@@ -43,6 +47,8 @@ pub async fn deliver(peer: Peer, mut queue: mpsc::Receiver<Vec<u8>>) {
 /// Sends until the queue ends or the peer hangs up.
 async fn send(stream: TcpStream, queue: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let millis = u32::try_from(UNHEARD.as_millis()).expect("a second has a thousand");
+    setsockopt(&stream, TcpUserTimeout, &millis)?;
     let (mut from_peer, mut to_peer) = stream.into_split();
     let (mut batch, mut bytes, mut unasked) = (Vec::new(), Vec::new(), [0; 1]);
     loop {
