@@ -47,6 +47,9 @@ pub struct NodeArgs {
     /// The process that started it and without which it does not want to live
     #[arg(long, value_name = "PID")]
     pub parent: Option<i32>,
+    /// It ends when nobody has asked it how it stands for so long: for where no parent can be seen
+    #[arg(long, value_name = "MS", env = "TRIBUNAL_LEASE_MS")]
+    pub lease_ms: Option<u64>,
 }
 
 /// A peer and where it is reached.

@@ -2,6 +2,7 @@
 
 use crate::doors;
 use crate::event::{Event, Inbox};
+use crate::lease::Lease;
 use protocols::rpc;
 use std::io;
 use tokio::io::AsyncWriteExt;
@@ -9,9 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 /// Tells everyone who connects, for ever.
-pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>) {
+pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>, lease: Lease) {
     loop {
         let (stream, _) = doors::accept(&listener).await;
+        lease.renew();
         let inbox = inbox.clone();
         tokio::spawn(async move {
             if let Err(error) = tell(stream, inbox).await {

@@ -16,6 +16,7 @@ mod driver;
 mod error;
 mod event;
 mod frames;
+mod lease;
 mod node;
 mod outbox;
 mod parent;

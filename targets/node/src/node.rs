@@ -4,6 +4,7 @@ use crate::disk::{self, Results};
 use crate::doors::Listeners;
 use crate::driver::Driver;
 use crate::event::Event;
+use crate::lease::Lease;
 use crate::outbox::Outbox;
 use crate::wal::{Wal, WalError};
 use crate::{NodeArgs, NodeError, clients, control, peers};
@@ -95,7 +96,8 @@ impl<P: Protocol> Node<P> {
         listeners.announce(&args.ready)?;
         tokio::spawn(peers::accept(listeners.peers, nodes, inbox.clone()));
         tokio::spawn(clients::accept(listeners.clients, inbox.clone()));
-        tokio::spawn(control::accept(listeners.control, inbox));
+        let lease = Lease::begin(args.lease_ms.map(Duration::from_millis))?;
+        tokio::spawn(control::accept(listeners.control, inbox, lease));
         tracing::info!("{} serves", args.id);
         Ok(Node { clock, driver, senders, events, results, terminate, stood: None })
     }

@@ -263,3 +263,17 @@ fn arguments_that_make_no_sense_are_refused() {
         assert!(code == 254 && log.contains(why), "{code}: {log}");
     }
 }
+
+#[test]
+fn it_ends_when_nobody_asks_it_for_longer_than_its_lease() {
+    let place = Place::new();
+    let child = place.command("", &["--lease-ms", "400"]).spawn().unwrap();
+    let doors = soon(|| fs::read_to_string(place.path("ready")).ok()).parse().unwrap();
+    let node = Node { child, doors };
+    for _ in 0..30 {
+        assert!(node.report().is_some(), "whoever is asked lives");
+        sleep(Duration::from_millis(30));
+    }
+    assert_eq!(node.exit_code(), Some(1));
+    assert!(place.log().contains("nobody has asked for 400ms"), "{}", place.log());
+}
