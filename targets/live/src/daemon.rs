@@ -182,7 +182,7 @@ impl Daemon {
     }
 
     fn command(&self) -> io::Result<Command> {
-        let launch = self.system.launch(&self.seat);
+        let launch = self.hosts.launch(&self.seat, self.system.launch(&self.seat))?;
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(launch.program);
         command.args(launch.args).envs(launch.env).process_group(0);
@@ -192,7 +192,7 @@ impl Daemon {
 
     fn bury(&self, mut process: Box<dyn Offspring>, tell: &watch::Sender<Option<ExitStatus>>) {
         let pid = process.pid();
-        if let Err(error) = process::await_end(pid) {
+        if let Err(error) = process.await_end() {
             tracing::error!("cannot wait for {}, process {pid}: {error}", self.node());
         }
         let (mut ended, mut ours) = (None, false);

@@ -8,6 +8,8 @@
 //! * [`Netns`] gives every node a machine of its own in namespaces: own network and address, own name, own mounts
 //!   and processes. The kernel cuts and impairs what lies between them, frame by frame. It needs root or a user
 //!   namespace, and says so ([`netns_ability`]).
+//! * [`Docker`] gives every node a container. What lies between them is cut where it arrives, in each container's own
+//!   network. It needs root and a container engine, and says so ([`DockerOptions::can`]).
 //!
 //! Processes are killed and frozen with signals, and their clocks are bent in their own memory; the machine's are
 //! never set. A fault counts as installed only when its effect was seen: the counters of what was swallowed or
@@ -22,6 +24,7 @@
 mod clocks;
 mod daemon;
 mod disks;
+mod docker;
 mod faults;
 mod hosts;
 mod lane;
@@ -35,7 +38,8 @@ mod proxy;
 mod site;
 mod worker;
 
-pub use hosts::{Ground, Hosts, netns_ability};
+pub use docker::LABEL as DOCKER_LABEL;
+pub use hosts::{Containers, DockerOptions, Ground, Hosts, netns_ability};
 pub use live::Live;
 
 /// A cluster of processes on this machine, with a proxy on every path between them.
@@ -43,3 +47,6 @@ pub type Local = Live<hosts::Loopback>;
 
 /// A cluster on this machine with a machine of its own for every node.
 pub type Netns = Live<hosts::Namespaces>;
+
+/// A cluster on this machine with a container for every node.
+pub type Docker = Live<Containers>;

@@ -44,21 +44,17 @@ impl<G: Ground + Default> Live<G> {
     /// A cluster of so many nodes, which will keep their data and logs in `directory`. Time begins now; nothing
     /// is started yet.
     pub fn new(system: Arc<dyn System>, nodes: u16, directory: PathBuf, seed: u64) -> Live<G> {
-        let (ground, clock) = (G::default(), Instant::now());
-        Live {
-            ground,
-            system,
-            nodes: NodeId::all(nodes),
-            directory,
-            seed,
-            clock,
-            lossy_disks: false,
-            running: None,
-        }
+        Live::on(G::default(), system, nodes, directory, seed)
     }
 }
 
 impl<G> Live<G> {
+    /// A cluster on this ground, otherwise as [`Live::new`].
+    pub fn on(ground: G, system: Arc<dyn System>, nodes: u16, directory: PathBuf, seed: u64) -> Live<G> {
+        let (nodes, clock) = (NodeId::all(nodes), Instant::now());
+        Live { ground, system, nodes, directory, seed, clock, lossy_disks: false, running: None }
+    }
+
     /// Gives every node a disk that forgets what was not synced when its power is cut, and that can be made ill.
     /// Without it, crash and disk faults are skipped. Every sync costs a little more then, so it is not the default.
     #[must_use]
@@ -107,6 +103,7 @@ impl<G: Ground> Cluster for Live<G> {
             FaultKind::Clock => linux::clock::can(),
             FaultKind::Partition | FaultKind::Kill | FaultKind::Pause | FaultKind::Packets => Ok(()),
         };
+        let able = |kind| self.ground.can(kind).and_then(|()| able(kind));
         let faults = FaultKind::ALL.into_iter().map(|kind| (kind, able(kind))).collect();
         Abilities { calls: self.system.serves(), faults }
     }
@@ -215,6 +212,7 @@ impl Running {
         // Ends all tasks, and with them every proxy's port.
         runtime.shutdown_timeout(CLEARING);
         left.extend(site.disks.unmount());
+        left.extend(site.hosts.dissolve().err());
         if left.is_empty() {
             return Ok(());
         }

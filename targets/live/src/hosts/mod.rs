@@ -1,15 +1,18 @@
 //! Where nodes live.
 
+mod docker;
 mod local;
 mod netns;
 
+pub use docker::{Containers, DockerOptions};
 pub use local::Loopback;
 pub use netns::{Namespaces, netns_ability};
 
 use crate::network::Network;
+use crate::process;
 use crate::proxy::Proxy;
-use cluster::{Framing, HarnessError, Ports};
-use history::{Chance, NodeId};
+use cluster::{Framing, HarnessError, Launch, Ports, Seat};
+use history::{Chance, FaultKind, NodeId};
 use nix::unistd::Pid;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -29,12 +32,28 @@ pub trait Ground {
         framing: Framing,
         chance: &Chance,
     ) -> Result<(Runtime, Arc<dyn Hosts>), HarnessError>;
+
+    /// Whether such faults can be made here, as far as that depends on the ground.
+    ///
+    /// # Errors
+    /// If not: why, and what to do about it.
+    fn can(&self, _: FaultKind) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The hosts of a cluster, one for each node: who runs processes on them, and what lies between them.
 pub trait Hosts: Send + Sync {
     /// Where a node lives.
     fn place(&self, node: NodeId) -> Place;
+
+    /// How a command is run on a node's host.
+    ///
+    /// # Errors
+    /// If the operating system does not tell what that takes.
+    fn launch(&self, _: &Seat, launch: Launch) -> io::Result<Launch> {
+        Ok(launch)
+    }
 
     /// Starts a process on a node's host. The calling thread is good for nothing else and lives as long as the
     /// process, which is killed when the thread ends: so nothing survives a controller that is killed itself.
@@ -54,6 +73,14 @@ pub trait Hosts: Send + Sync {
 
     /// What lies between them.
     fn network(&self) -> &dyn Network;
+
+    /// Removes the hosts, on which nothing runs any more.
+    ///
+    /// # Errors
+    /// If something of them is left: what, where, and how to remove it.
+    fn dissolve(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Where a node lives.
@@ -73,6 +100,15 @@ pub struct Place {
 pub trait Offspring {
     /// Its number, and its group's. Whoever kills it kills the node.
     fn pid(&self) -> Pid;
+
+    /// Waits for its end, and leaves it unreaped if it is a child of ours: until it is reaped, its number cannot
+    /// become another's.
+    ///
+    /// # Errors
+    /// If nobody can wait for it.
+    fn await_end(&self) -> io::Result<()> {
+        Ok(process::await_end(self.pid())?)
+    }
 
     /// Waits for its end; how the node ended.
     ///

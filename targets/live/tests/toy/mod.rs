@@ -106,12 +106,18 @@ pub fn toy() -> PathBuf {
     toy
 }
 
+impl<C> Bench<C> {
+    pub fn of(cluster: C, directory: TempDir) -> Bench<C> {
+        Bench { cluster, directory, process: 0 }
+    }
+}
+
 impl<G: Ground + Default> Bench<Live<G>> {
     pub fn start(nodes: u16) -> Bench<Live<G>> {
         let directory = TempDir::new().unwrap();
         let mut cluster = Live::new(Arc::new(Toy { program: toy() }), nodes, directory.path().join("run"), 7);
         cluster.start().unwrap();
-        Bench { cluster, directory, process: 0 }
+        Bench::of(cluster, directory)
     }
 
     /// What a controller does that another test starts and kills.

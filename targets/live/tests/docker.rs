@@ -1,0 +1,156 @@
+//! Real clusters of toys, each in a container. Needs root, a container engine and a static toy, whose path is in
+//! `TRIBUNAL_STATIC_TOY`; `.ci/static` builds one. Where something is missing, every test is skipped by name,
+//! loudly.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+#[expect(dead_code, reason = "it is made for more than these tests")]
+mod toy;
+
+use cluster::Cluster;
+use history::{Fault, FaultKind, Injection, Link, Outcome, Refusal, Reply, Trouble, Value};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
+use toy::{Bench, Toy, cut, installed, kill, link, nodes, soon, start};
+use tribunal_live::{Containers, DOCKER_LABEL, Docker, DockerOptions};
+
+/// What is in the engine is counted, so there is one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What tests need, or `None` after saying what is missing.
+fn can(name: &str) -> Option<(MutexGuard<'static, ()>, DockerOptions)> {
+    let program = std::env::var_os("TRIBUNAL_STATIC_TOY").map(PathBuf::from);
+    let options = DockerOptions { program: program.clone(), ..DockerOptions::default() };
+    let able = match program {
+        None => Err("TRIBUNAL_STATIC_TOY names no static toy".to_owned()),
+        Some(_) => options.can(),
+    };
+    if let Err(why) = able {
+        println!("skipped: {name}: {why}");
+        return None;
+    }
+    Some((ALONE.lock().unwrap_or_else(PoisonError::into_inner), options))
+}
+
+fn bench(options: &DockerOptions, count: u16) -> Bench<Docker> {
+    let directory = TempDir::new().unwrap();
+    let toy = Arc::new(Toy { program: options.program.clone().unwrap() });
+    let cluster = Docker::on(Containers(options.clone()), toy, count, directory.path().join("run"), 7);
+    let mut bench = Bench::of(cluster, directory);
+    bench.cluster.start().unwrap();
+    bench
+}
+
+/// The names of everything of ours in the engine.
+fn left() -> Vec<String> {
+    let filter = format!("label={DOCKER_LABEL}");
+    let list = |args: &[&str]| {
+        let output = Command::new("docker").args(args).args(["--filter", &filter]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let containers = list(&["ps", "--all", "--format", "{{.Names}}"]);
+    let networks = list(&["network", "ls", "--format", "{{.Name}}"]);
+    [containers, networks, list(&["images", "--format", "{{.Repository}}"])].concat()
+}
+
+fn halves() -> Vec<Link> {
+    let across = |from: u16, to: u16| [link(from, to), link(to, from)];
+    [1, 2].into_iter().flat_map(|from| [3, 4, 5].into_iter().flat_map(move |to| across(from, to))).collect()
+}
+
+#[test]
+fn containers_answer_part_and_meet_again_and_nothing_is_left() {
+    let Some((_alone, options)) = can("containers_answer_part_and_meet_again_and_nothing_is_left") else {
+        return;
+    };
+    options.clean().unwrap();
+    let before = left();
+    let mut bench = bench(&options, 5);
+    assert_eq!(left().len(), before.len() + 5 + 2, "five containers, a network and an image");
+    assert_eq!(bench.write(1, 5), Outcome::Ok(Reply::Done));
+    assert_eq!(bench.read(3), Outcome::Ok(Reply::Read(Some(Value(5)))), "n3 says: ask n1");
+
+    let parted = installed(bench.inject(cut(halves())));
+    assert!(parted.starts_with("12 of 12 links swallowed"), "{parted}");
+    assert_eq!(bench.read(5), Outcome::Ok(Reply::Read(Some(Value(5)))), "clients are never cut off");
+    let met = bench.repair(FaultKind::Partition);
+    assert_eq!(met, "12 links are open again, and 12 carried frames at once");
+
+    assert!(installed(bench.inject(Fault::Pause { nodes: nodes([1]) })).contains("state T"));
+    assert!(bench.repair(FaultKind::Pause).contains("runs"));
+    bench.cluster.stop().unwrap();
+    assert_eq!(left(), before);
+}
+
+#[test]
+fn who_is_killed_comes_back_to_the_same_cuts() {
+    let Some((_alone, options)) = can("who_is_killed_comes_back_to_the_same_cuts") else { return };
+    let mut bench = bench(&options, 3);
+    let one_way = cut(vec![link(1, 2)]);
+    assert!(installed(bench.inject(one_way)).starts_with("1 of 1 links swallowed"));
+    assert!(installed(bench.inject(kill(2))).contains("SIGKILL"));
+    assert_eq!(bench.read(2), Outcome::Fail(Refusal::Unreachable));
+    assert!(installed(bench.inject(start(2))).contains("serves"));
+    assert_eq!(bench.read(2), Outcome::Ok(Reply::Read(Some(Value(0)))), "n2 says: ask n1");
+    // Cut again, it must be swallowing already.
+    let both = installed(bench.inject(cut(vec![link(1, 2), link(3, 1)])));
+    assert!(both.starts_with("2 of 2 links swallowed"), "{both}");
+    assert!(bench.repair(FaultKind::Partition).starts_with("2 links are open again, and 2 carried"));
+}
+
+#[test]
+fn what_cannot_be_done_between_containers_is_said() {
+    let Some((_alone, options)) = can("what_cannot_be_done_between_containers_is_said") else { return };
+    let mut bench = bench(&options, 2);
+    let why = bench.cluster.abilities().faults[&FaultKind::Packets].clone().unwrap_err();
+    assert!(why.contains("--on netns"), "{why}");
+    let trouble = Trouble { delay_ms: 5, ..Trouble::default() };
+    let impaired = bench.inject(Fault::Impair { links: vec![link(1, 2)], trouble });
+    assert!(matches!(impaired, Injection::Doubtful(said) if said == why));
+    assert!(installed(bench.inject(cut(vec![link(1, 2)]))).starts_with("1 of 1"));
+}
+
+#[test]
+fn a_cluster_that_is_dropped_in_the_middle_leaves_nothing_behind() {
+    let Some((_alone, options)) = can("a_cluster_that_is_dropped_in_the_middle_leaves_nothing_behind") else {
+        return;
+    };
+    options.clean().unwrap();
+    let before = left();
+    let mut bench = bench(&options, 2);
+    bench.cluster.inject(Fault::Pause { nodes: nodes([1]) }).unwrap();
+    bench.cluster.inject(kill(2)).unwrap();
+    bench.cluster.inject(start(2)).unwrap();
+    drop(bench);
+    soon(|| left() == before);
+}
+
+/// Set for the copy of this program that waits to be killed: its directory.
+const VICTIM: &str = "TRIBUNAL_TEST_VICTIM";
+
+#[test]
+fn after_a_controller_that_is_killed_only_what_is_cleaned_is_left() {
+    let name = "after_a_controller_that_is_killed_only_what_is_cleaned_is_left";
+    if let Some(directory) = std::env::var_os(VICTIM).map(PathBuf::from) {
+        let (_alone, options) = can(name).unwrap();
+        let _bench = bench(&options, 2);
+        std::fs::write(directory.join("up"), "").unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(60));
+        return;
+    }
+    let Some((_alone, options)) = can(name) else { return };
+    options.clean().unwrap();
+    let (before, directory) = (left(), TempDir::new().unwrap());
+    let mut controller = Command::new(std::env::current_exe().unwrap());
+    controller.args(["--exact", name]).env(VICTIM, directory.path());
+    let mut controller = controller.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    soon(|| directory.path().join("up").exists());
+    assert!(options.clean().unwrap().is_empty(), "a run that goes on is left alone");
+    controller.kill().unwrap();
+    controller.wait().unwrap();
+    let removed = options.clean().unwrap();
+    assert_eq!(removed.len(), 2 + 2, "{removed:?}");
+    assert_eq!(left(), before);
+}
