@@ -44,6 +44,8 @@ struct Seen {
     excuses: BTreeMap<FaultKind, String>,
     nodes: BTreeSet<NodeId>,
     down: BTreeMap<NodeId, FaultKind>,
+    /// The nodes whose disks were made to fail.
+    ill: BTreeSet<NodeId>,
 }
 
 impl Seen {
@@ -57,9 +59,17 @@ impl Seen {
                 Event::Injected { fault, result } => seen.injected(fault, result),
                 Event::Died { node, .. } => {
                     seen.nodes.insert(*node);
-                    seen.down.insert(*node, FaultKind::Kill);
+                    let by = if seen.ill.contains(node) { FaultKind::Disk } else { FaultKind::Kill };
+                    seen.down.insert(*node, by);
                 }
-                Event::Complete { .. } | Event::Inject(_) | Event::Violated(_) => {}
+                Event::Inject(fault) => {
+                    if let Fault::Sicken { nodes, illness } = fault.as_ref()
+                        && illness.is_failure()
+                    {
+                        seen.ill.extend(nodes);
+                    }
+                }
+                Event::Complete { .. } | Event::Violated(_) => {}
             }
         }
         seen.phases = phases.iter().map(|(_, phase)| *phase).collect();

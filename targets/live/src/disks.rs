@@ -4,7 +4,7 @@
 //! them, because every request to such a disk goes through us.
 
 use cluster::HarnessError;
-use history::{Illness, NodeId};
+use history::{Chance, Illness, NodeId};
 use linux::disk::{DiskError, LossyDisk, Lost, Names, Trouble};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,19 +12,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The disks of the nodes, when they are ones that forget. Everything here may block for a while.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Disks(Mutex<Mounted>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Mounted {
     disks: BTreeMap<NodeId, Arc<LossyDisk>>,
     /// Those that something was wrong with since they were last all well.
     ill: BTreeSet<NodeId>,
-    /// How often power was cut: each cut tears in its own way.
-    cuts: u64,
+    /// Each power cut goes its own way.
+    chance: Chance,
 }
 
 impl Disks {
+    /// None yet.
+    pub fn new(chance: Chance) -> Disks {
+        Disks(Mutex::new(Mounted { disks: BTreeMap::new(), ill: BTreeSet::new(), chance }))
+    }
+
     /// Mounts a disk that forgets over a node's data directory.
     ///
     /// # Errors
@@ -43,21 +48,20 @@ impl Disks {
         self.lock().disks.get(&node).cloned()
     }
 
-    /// Cuts a dead node's power: what it had not synced is lost or, every other time, torn. None if its disk does not
+    /// Cuts a dead node's power: what it had not synced is lost or, by chance, torn. None if its disk does not
     /// forget.
     ///
     /// # Errors
     /// If the disk's own disk fails.
     pub fn cut_power(&self, node: NodeId) -> Option<Result<(Cut, Lost), DiskError>> {
         let disk = self.of(node)?;
-        let seed = {
+        let (clean, seed) = {
             let mut mounted = self.lock();
-            mounted.cuts += 1;
-            mounted.cuts
+            (mounted.chance.coin(0.5), mounted.chance.bits())
         };
-        Some(match seed % 2 {
-            0 => disk.lose_unsynced().map(|lost| (Cut::Clean, lost)),
-            _ => disk.tear(seed ^ u64::from(node.0) << 32).map(|lost| (Cut::Torn, lost)),
+        Some(match clean {
+            true => disk.lose_unsynced().map(|lost| (Cut::Clean, lost)),
+            false => disk.tear(seed).map(|lost| (Cut::Torn, lost)),
         })
     }
 

@@ -65,7 +65,7 @@ impl Site {
             let daemon = Daemon::new(seat, place.join("node.log"), system, hosts, arrivals.clone());
             daemons.insert(*node, Arc::new(daemon));
         }
-        let disks = Disks::default();
+        let disks = Disks::new(chance.split("disks"));
         Ok(Site { system, hosts, daemons, clocks: Arc::default(), disks, arrivals })
     }
 

@@ -155,7 +155,7 @@ impl LossyDisk {
         let Some(session) = self.session.take() else { return Ok(()) };
         self.volume.set(Trouble::default());
         let unmounted = match self.unmount_patiently() {
-            Ok(()) => session.join(),
+            Ok(()) => ended(session),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => kernel::unmount(&self.at, true),
             // Without privileges fuser asks fusermount3, when it is dropped.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
@@ -169,6 +169,18 @@ impl LossyDisk {
         let settled = self.volume.settle().map_err(DiskError::at("settle", &self.at));
         unmounted.map_err(DiskError::at("unmount", &self.at)).and(settled)
     }
+}
+
+/// Waits until nobody asks any more. Whoever is in a copy of our mount namespace may go on; it is not waited for.
+fn ended(session: BackgroundSession) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !session.guard.is_finished() {
+        if Instant::now() >= deadline {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    session.join()
 }
 
 impl Drop for LossyDisk {

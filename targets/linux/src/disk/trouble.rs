@@ -52,8 +52,9 @@ pub struct Lost {
 
 impl std::fmt::Display for Lost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Lost { files, bytes, names } = self;
-        write!(f, "{files} files lost {bytes} unsynced bytes")?;
-        if *names > 0 { write!(f, ", {names} names changed back") } else { Ok(()) }
+        let several = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        let Lost { files, bytes, names } = *self;
+        write!(f, "{} lost {}", several(files, "file"), several(bytes, "unsynced byte"))?;
+        if names > 0 { write!(f, ", {} changed back", several(names, "name")) } else { Ok(()) }
     }
 }
