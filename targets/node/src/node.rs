@@ -10,7 +10,7 @@ use crate::wal::{Wal, WalError};
 use crate::{NodeArgs, NodeError, clients, control, peers};
 use history::{Chance, Time};
 use protocols::rpc::Report;
-use protocols::{Input, Protocol, Role, Status, wire};
+use protocols::{Flaw, Input, Protocol, Role, Status, wire};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -77,6 +77,7 @@ impl<P: Protocol> Node<P> {
         let terminate = signal(SignalKind::terminate());
         let terminate = terminate.map_err(NodeError::system("listen for SIGTERM"))?;
         let (wal, records) = recover::<P>(args)?;
+        let wal = if options.flaw == Some(Flaw::NoSync) { wal.without_syncs() } else { wal };
         // Another life, other luck: a node must not repeat the draws that led to its death.
         let chance = Chance::new(args.seed).split(&format!("boot with {} records", records.len()));
         let core = P::boot(args.id, &nodes, records, options, Time::ZERO, chance);
