@@ -51,11 +51,19 @@ async fn make(crew: &Arc<Crew>, fault: &Fault) -> Observation {
         Fault::Repair { kind: FaultKind::Partition } => heal(crew).await,
         Fault::Repair { kind: FaultKind::Kill } => {
             let killed = crew.those(|life| life.killed);
-            if killed.is_empty() { at_once(installed("no node was down by our hand")) } else { start(crew, &killed).await }
+            if killed.is_empty() {
+                at_once(installed("no node was down by our hand"))
+            } else {
+                start(crew, &killed).await
+            }
         }
         Fault::Repair { kind: FaultKind::Pause } => {
             let paused = crew.those(|life| life.paused);
-            if paused.is_empty() { at_once(installed("no node was paused")) } else { hold(crew, &paused, false).await }
+            if paused.is_empty() {
+                at_once(installed("no node was paused"))
+            } else {
+                hold(crew, &paused, false).await
+            }
         }
         Fault::Repair { .. } => at_once(installed("there is no such fault here")),
         other => at_once(Injection::Skipped(format!("{} faults are not made over ssh", other.kind()))),
@@ -202,7 +210,11 @@ async fn hold(crew: &Arc<Crew>, nodes: &[NodeId], stopped: bool) -> Observation 
         match said {
             Ok(Answer::Process(process)) => seen.push(match process.state {
                 State::Stopped => {
-                    format!("every thread of {}, process {}, is stopped (state T)", member.place(), process.pid)
+                    format!(
+                        "every thread of {}, process {}, is stopped (state T)",
+                        member.place(),
+                        process.pid
+                    )
                 }
                 _ => format!("{}, process {}, runs", member.place(), process.pid),
             }),
@@ -213,7 +225,8 @@ async fn hold(crew: &Arc<Crew>, nodes: &[NodeId], stopped: bool) -> Observation 
 }
 
 async fn start(crew: &Arc<Crew>, nodes: &[NodeId]) -> Observation {
-    let (victims, mut seen) = select(crew, nodes, "running already", |life| life.pid.is_none() || life.killed);
+    let (victims, mut seen) =
+        select(crew, nodes, "running already", |life| life.pid.is_none() || life.killed);
     let mut starting = JoinSet::new();
     for member in victims.iter().filter_map(|node| crew.members.get(node)).cloned() {
         starting.spawn(async move { (member.start().await, member) });

@@ -77,9 +77,12 @@ impl HostLine {
         let found = (self.control.as_str(), 0).to_socket_addrs();
         let found = found.map(|mut addresses| addresses.next().map(|address| address.ip()));
         let doing = || format!("find the address of {}", self.name);
-        found.map_err(|why| HarnessError::new(doing(), format!("{}: {why}", self.control)))?.ok_or_else(|| {
-            HarnessError::new(doing(), format!("{} has none", self.control)).advise("say data=IP in its line")
-        })
+        found.map_err(|why| HarnessError::new(doing(), format!("{}: {why}", self.control)))?.ok_or_else(
+            || {
+                HarnessError::new(doing(), format!("{} has none", self.control))
+                    .advise("say data=IP in its line")
+            },
+        )
     }
 }
 
@@ -90,13 +93,8 @@ fn host(line: &str) -> Result<HostLine, String> {
     if control.contains('=') {
         return Err(format!("{name} has no address: {control:?} stands where it should be"));
     }
-    let mut host = HostLine {
-        name: name.to_owned(),
-        control: control.to_owned(),
-        data: None,
-        user: None,
-        port: None,
-    };
+    let mut host =
+        HostLine { name: name.to_owned(), control: control.to_owned(), data: None, user: None, port: None };
     for word in words {
         match word.split_once('=') {
             Some(("data", ip)) => {
@@ -119,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_line_says_as_much_as_it_must() {
-        let text = "# five machines\n\nm1 10.55.0.1 data=10.56.0.1 # the first\nm2 fd00::2 user=admin port=2222\n";
+        let text =
+            "# five machines\n\nm1 10.55.0.1 data=10.56.0.1 # the first\nm2 fd00::2 user=admin port=2222\n";
         let hosts = HostLine::parse(text).unwrap();
         assert_eq!(hosts.len(), 2);
         assert_eq!(hosts[0].data().unwrap().to_string(), "10.56.0.1");
@@ -153,7 +152,10 @@ mod tests {
         let file = directory.path().join("hosts");
         std::fs::write(&file, "m1 10.0.0.1\nm2").unwrap();
         let error = HostLine::read(&file).unwrap_err().to_string();
-        assert!(error.contains("hosts: line 2: m2 has no address") && error.contains("NAME ADDRESS"), "{error}");
+        assert!(
+            error.contains("hosts: line 2: m2 has no address") && error.contains("NAME ADDRESS"),
+            "{error}"
+        );
         assert!(HostLine::read(directory.path()).is_err());
     }
 }

@@ -71,7 +71,14 @@ pub struct Shared {
 
 impl Member {
     /// A member whose host was not reached yet. `there.parent` is not known before.
-    pub fn new(shared: &Shared, line: HostLine, options: SshOptions, there: Seat, home: String, here: PathBuf) -> Member {
+    pub fn new(
+        shared: &Shared,
+        line: HostLine,
+        options: SshOptions,
+        there: Seat,
+        home: String,
+        here: PathBuf,
+    ) -> Member {
         Member {
             node: there.node,
             line,
@@ -157,7 +164,8 @@ impl Member {
                 tracing::warn!("{}: the connection is lost: {why}", self.place());
                 // Its agent kills it. That is our doing, and no fault of the system's.
                 let mut life = self.life();
-                *life = Life { killed: life.killed, ended: "its agent killed it".to_owned(), ..Life::default() };
+                *life =
+                    Life { killed: life.killed, ended: "its agent killed it".to_owned(), ..Life::default() };
                 drop(life);
                 let _over = self.lost.send(self.node);
             }
@@ -181,11 +189,16 @@ impl Member {
     /// # Errors
     /// If its agent cannot.
     pub async fn start(&self) -> Result<u32, String> {
-        let parent = self.remote().as_ref().map(|remote| remote.hello.pid).ok_or("its host is not connected")?;
+        let parent =
+            self.remote().as_ref().map(|remote| remote.hello.pid).ok_or("its host is not connected")?;
         let seat = Seat { parent, ..self.there.clone() };
         let launch = self.system.launch(&seat);
         let ours = launch.program == self.cargo.path();
-        let program = if ours { self.cargo.place(&self.options.remote_dir) } else { launch.program.display().to_string() };
+        let program = if ours {
+            self.cargo.place(&self.options.remote_dir)
+        } else {
+            launch.program.display().to_string()
+        };
         let line = words::Command { program, args: launch.args, env: launch.env };
         match self.ask(Request::Start(line)).await? {
             Answer::Started(pid) => {
@@ -242,8 +255,11 @@ impl Member {
     /// Asks again and again how it stands, for ever.
     pub async fn observe(self: Arc<Self>) {
         loop {
-            let asked = { (self.life().pid, self.life().serving) };
-            if let (Some(pid), Some(addresses)) = asked {
+            let asked = {
+                let life = self.life();
+                life.pid.zip(life.serving)
+            };
+            if let Some((pid, addresses)) = asked {
                 let standing = self.say(addresses).await;
                 let mut life = self.life();
                 if life.pid == Some(pid) {

@@ -87,15 +87,26 @@ impl Remote {
         for end in [&bell, &listening] {
             end.set_nonblocking(true).map_err(|why| failed(&why))?;
         }
-        let mut wire =
-            Wire { host, channel, bell: listening, incoming: Vec::new(), outgoing: Vec::new(), complaint: String::new() };
+        let mut wire = Wire {
+            host,
+            channel,
+            bell: listening,
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            complaint: String::new(),
+        };
         let hello = wire.greet(*silence).map_err(|why| {
             let error = failed(&why);
-            if *sudo { error.advise("sudo must need no password there: it is called as sudo -n") } else { error }
+            if *sudo {
+                error.advise("sudo must need no password there: it is called as sudo -n")
+            } else {
+                error
+            }
         })?;
         let (orders, todo) = mpsc::channel();
         let line = Line { wire, todo, waiting: BTreeMap::new(), last: 0, silence: *silence };
-        let thread = thread::Builder::new().name("line to an agent".to_owned()).spawn(move || line.serve(tell));
+        let thread =
+            thread::Builder::new().name("line to an agent".to_owned()).spawn(move || line.serve(tell));
         let thread = thread.map_err(|why| failed(&why))?;
         Ok(Remote { hello, orders: Some(orders), bell, thread: Some(thread) })
     }
@@ -143,7 +154,10 @@ impl Wire {
             match self.hear()?.into_iter().next() {
                 Some(Word::Hello(hello)) if hello.version == VERSION => return Ok(hello),
                 Some(Word::Hello(hello)) => {
-                    return Err(format!("it speaks version {} of our language, not {VERSION}", hello.version));
+                    return Err(format!(
+                        "it speaks version {} of our language, not {VERSION}",
+                        hello.version
+                    ));
                 }
                 Some(other) => return Err(format!("it did not say hello but {other:?}")),
                 None => self.wait(Duration::from_millis(50)),

@@ -53,7 +53,9 @@ impl Connection {
         let known = KnownFile::of(options);
         if let Some(kinds) = known.kinds(&line.control, port) {
             // Without it the host may show another of its keys than the one that is known.
-            session.method_pref(MethodType::HostKey, &kinds).map_err(|why| HarnessError::new(doing(), why))?;
+            session
+                .method_pref(MethodType::HostKey, &kinds)
+                .map_err(|why| HarnessError::new(doing(), why))?;
         }
         session.handshake().map_err(|why| HarnessError::new(doing(), why))?;
         known.check(&session, &line.control, port, options.accept_new_hosts)?;
@@ -199,7 +201,9 @@ impl KnownFile {
             ))),
             CheckResult::Mismatch => Err(HarnessError::new(
                 &doing,
-                format!("ITS KEY IS NOT THE ONE IN {path}: somebody may be in between, or it was installed anew"),
+                format!(
+                    "ITS KEY IS NOT THE ONE IN {path}: somebody may be in between, or it was installed anew"
+                ),
             )
             .advise(format!("if you know why: ssh-keygen -f {path} -R {host}, and try again"))),
             CheckResult::Failure => Err(HarnessError::new(&doing, format!("{path} cannot be searched"))),
