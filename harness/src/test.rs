@@ -289,6 +289,8 @@ fn read_plan(path: &Path) -> Result<Plan, HarnessError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::{Args, Command};
+    use clap::Parser;
 
     #[test]
     fn concurrency_is_a_number_or_a_multiple() {
@@ -298,5 +300,25 @@ mod tests {
         for text in ["0", "0n", "-1", "2m", "", "99999999999", "9999n"] {
             assert!(concurrency(text, 5).is_err(), "{text}");
         }
+    }
+
+    fn asked(args: &[&str]) -> Result<Faults, HarnessError> {
+        let words = ["tribunal", "test", "raft"].iter().chain(args);
+        let Command::Test(args) = Args::try_parse_from(words).unwrap().command else { unreachable!() };
+        let mut faults: BTreeMap<_, _> = FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect();
+        faults.insert(FaultKind::Crash, Err("no power switch".to_owned()));
+        super::faults(&args, &Abilities { calls: Vec::new(), faults }, &Chance::new(1))
+    }
+
+    #[test]
+    fn what_cannot_be_broken_is_refused_unless_it_may_be_missing() {
+        let refused = asked(&["--nemesis", "kill,crash"]).unwrap_err().to_string();
+        assert!(refused.contains("no power switch") && refused.contains("--allow-missing"), "{refused}");
+        let (kinds, plan, missing) = asked(&["--nemesis", "kill,crash", "--allow-missing"]).unwrap();
+        assert_eq!(kinds, [FaultKind::Kill]);
+        assert_eq!(missing.get(&FaultKind::Crash).map(String::as_str), Some("no power switch"));
+        assert!(plan.0.iter().all(|(_, intent)| intent.kind() == FaultKind::Kill) && !plan.0.is_empty());
+        let (kinds, _, missing) = asked(&["--nemesis", "all"]).unwrap();
+        assert!(kinds.len() == FaultKind::ALL.len() - 1 && missing.is_empty(), "all is all that it can");
     }
 }
