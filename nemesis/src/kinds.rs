@@ -71,6 +71,7 @@ mod tests {
         let mut faults: BTreeMap<_, _> = FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect();
         faults.insert(FaultKind::Clock, Err("one machine has one clock; use --on sim".to_owned()));
         faults.remove(&FaultKind::Crash);
+        faults.remove(&FaultKind::Disk);
         Abilities { calls: Vec::new(), faults }
     }
 

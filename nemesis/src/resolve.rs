@@ -51,7 +51,7 @@ fn links_of(chosen: &[NodeId], nodes: &[NodeId]) -> Vec<Link> {
 mod tests {
     use super::*;
     use crate::{Selector, Shape};
-    use history::{FaultKind, Trouble};
+    use history::{FaultKind, Illness, Trouble};
 
     fn resolved(intent: Intent) -> Result<Fault, String> {
         resolve(&intent, &NodeId::all(3), &[NodeId(2)], &mut Chance::new(4))
@@ -62,7 +62,9 @@ mod tests {
         assert_eq!(resolved(Intent::Kill(Selector::Primaries)), Ok(Fault::Kill { nodes: vec![NodeId(2)] }));
         assert_eq!(resolved(Intent::Pause(Selector::All)), Ok(Fault::Pause { nodes: NodeId::all(3) }));
         let cut = resolved(Intent::Partition(Shape::Isolate(Selector::Primaries))).unwrap();
-        assert_eq!(cut.to_string(), "cut isolate: n1→n2 n2→n1 n2→n3 n3→n2");
+        assert_eq!(cut.to_string(), "cut isolate: n1→n2 n2→n1,n3 n3→n2");
+        let ill = resolved(Intent::Disk { of: Selector::Primaries, illness: Illness::Full }).unwrap();
+        assert_eq!(ill.to_string(), "sicken n2: full");
         assert_eq!(resolved(Intent::Repair(FaultKind::Kill)), Ok(Fault::Repair { kind: FaultKind::Kill }));
     }
 
