@@ -17,14 +17,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribunal-nemesis", &["tribunal-history", "tribunal-cluster", LEVERS]),
     ("tribunal-sim", &["tribunal-history", "tribunal-cluster", "tribunal-protocols"]),
     ("tribunal-systems", &["tribunal-history", "tribunal-cluster", "tribunal-protocols"]),
-    ("tribunal-live", &["tribunal-history", "tribunal-cluster", LEVERS]),
+    ("tribunal-live", &["tribunal-history", "tribunal-cluster", "tribunal-agent", LEVERS]),
+    ("tribunal-agent", &["tribunal-history", LEVERS]),
     ("tribunal-node", &["tribunal-history", "tribunal-protocols"]),
     (LEVERS, &[]),
+    (CRYPTO, &[]),
     (HARNESS, &[]),
 ];
 
 /// The harness introduces everyone to everyone, so it may know all.
 const HARNESS: &str = "tribunal";
+
+/// What stands in for OpenSSL under libssh2; it has the name that libssh2 asks for.
+const CRYPTO: &str = "openssl-sys";
 
 /// The kernel's levers: the one place for `unsafe`.
 const LEVERS: &str = "tribunal-linux";
