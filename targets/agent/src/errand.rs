@@ -4,7 +4,7 @@ use crate::gate::Cuts;
 use crate::node::Node;
 use crate::probe;
 use crate::words::{Answer, End, Request};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 
 /// Who does what an agent is told to: everything that it can break, and therefore everything that it repairs.
@@ -39,10 +39,8 @@ impl Errands {
             Request::Resume => self.node.hold(false).map(Answer::Process),
             Request::Status => Ok(Answer::Process(self.node.stands())),
             Request::Cut(sources) => self.cuts.cut(&sources).map(|()| Answer::Done),
-            Request::Heal => {
-                self.cuts.heal();
-                Ok(Answer::Done)
-            }
+            Request::Knock { from, at } => knock(from, &at).map(|()| Answer::Done),
+            Request::Heal => self.cuts.heal().map(|()| Answer::Done),
             Request::Drops => self.cuts.drops().map(Answer::Drops),
             Request::Log(begin) => self.node.log_from(begin).map(|(text, next)| Answer::Log { text, next }),
             Request::Probe => Ok(Answer::Abilities(probe::abilities())),
@@ -60,7 +58,20 @@ impl Errands {
     /// # Errors
     /// If the node does not go.
     pub fn repair(&mut self) -> Result<(), String> {
-        self.cuts.heal();
+        self.cuts.close();
         self.node.kill().map(|_| ())
     }
+}
+
+/// The port at which nobody is expected to listen: discard.
+const DISCARD: u16 = 9;
+
+/// Sends an empty datagram to each of these addresses.
+fn knock(from: IpAddr, at: &[IpAddr]) -> Result<(), String> {
+    let socket = UdpSocket::bind((from, 0)).map_err(|why| format!("cannot send from {from}: {why}"))?;
+    for address in at {
+        let sent = socket.send_to(&[], (*address, DISCARD));
+        sent.map_err(|why| format!("cannot send from {from} to {address}: {why}"))?;
+    }
+    Ok(())
 }

@@ -203,7 +203,9 @@ impl Node {
             return Err(format!("it still runs, as process {}", self.last));
         }
         match fs::remove_dir_all(&self.home) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(format!("{}: {why}", self.home.display())),
+            Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                Err(format!("{}: {why}", self.home.display()))
+            }
             _ => Ok(()),
         }
     }

@@ -40,6 +40,13 @@ pub enum Request {
     Status,
     /// Packets from these addresses to be dropped when they arrive here, besides those that already are.
     Cut(Vec<IpAddr>),
+    /// A packet to be sent from one of our addresses to each of others: a cut that nobody else notices shows it.
+    Knock {
+        /// Our address.
+        from: IpAddr,
+        /// Theirs.
+        at: Vec<IpAddr>,
+    },
     /// No packets to be dropped any more.
     Heal,
     /// How many packets were dropped, by source, since they were cut.

@@ -12,8 +12,23 @@ use std::time::Duration;
 
 static NUMBER: AtomicI64 = AtomicI64::new(0);
 
+/// The command line of the agent.
+#[derive(clap::Parser)]
+enum Deployed {
+    Agent(agent::AgentArgs),
+}
+
 fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().collect();
+    // On another machine it is also what the real program is there: the agent.
+    match args.get(1).map(String::as_str) {
+        Some("agent") => {
+            let Deployed::Agent(agent) = <Deployed as clap::Parser>::parse();
+            std::process::exit(i32::from(agent::run(&agent) != std::process::ExitCode::SUCCESS));
+        }
+        Some("--version") => return writeln!(std::io::stdout(), "toy"),
+        _ => {}
+    }
     let [_, me, ready, parent, listen, ours @ ..] = &args[..] else {
         eprintln!("toy: nobody told me who I am");
         std::process::exit(2);

@@ -95,6 +95,21 @@ fn sources(crew: &Crew, links: &[Link]) -> BTreeMap<NodeId, Vec<IpAddr>> {
     sources
 }
 
+/// A packet of our own for each link, so that a cut is seen even if nobody uses the link.
+fn knocks(crew: &Crew, links: &[Link]) -> BTreeMap<NodeId, Request> {
+    let mut doors: BTreeMap<NodeId, Vec<IpAddr>> = BTreeMap::new();
+    for link in links {
+        if let Some(to) = crew.members.get(&link.to) {
+            doors.entry(link.from).or_default().push(to.there.listen);
+        }
+    }
+    let knock = |(node, at)| {
+        let from = crew.members.get(&node)?.there.listen;
+        Some((node, Request::Knock { from, at }))
+    };
+    doors.into_iter().filter_map(knock).collect()
+}
+
 async fn cut(crew: &Arc<Crew>, links: &[Link]) -> Observation {
     if links.is_empty() {
         return at_once(Injection::Skipped("no link is named".to_owned()));
@@ -106,6 +121,8 @@ async fn cut(crew: &Arc<Crew>, links: &[Link]) -> Observation {
     let said = all(crew, orders.collect()).await;
     let made = begin.elapsed();
     let doubts: Vec<String> = said.values().filter_map(|(member, said)| complaint(member, said)).collect();
+    // Whoever refuses to send is not what is asked about here: the counters will tell.
+    let _sent = all(crew, knocks(crew, links)).await;
     let (crew, links) = (Arc::clone(crew), links.to_vec());
     Box::pin(async move {
         let seen = watch(&crew, &links, &before).await;
@@ -117,7 +134,7 @@ async fn cut(crew: &Arc<Crew>, links: &[Link]) -> Observation {
         );
         match (doubts.is_empty(), used) {
             (true, 0) => Injection::Doubtful(format!(
-                "nobody used the {} cut links within {} ms",
+                "none of the {} cut links dropped anything within {} ms, not even a packet of ours",
                 links.len(),
                 SHOWING.as_millis()
             )),
