@@ -120,6 +120,11 @@ fn a_cluster_that_is_dropped_in_the_middle_leaves_nothing_behind() {
     options.clean().unwrap();
     let before = left();
     let mut bench = bench(&options, 2);
+    // So does one that cannot even start.
+    let (during, toy) = (left(), Arc::new(Toy { program: options.program.clone().unwrap() }));
+    let twin = Docker::on(Containers(options), toy, 2, bench.directory.path().join("run"), 7).start();
+    assert!(twin.unwrap_err().to_string().contains("a directory of its own"));
+    assert_eq!(left(), during);
     bench.cluster.inject(Fault::Pause { nodes: nodes([1]) }).unwrap();
     bench.cluster.inject(kill(2)).unwrap();
     bench.cluster.inject(start(2)).unwrap();

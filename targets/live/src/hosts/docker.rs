@@ -111,6 +111,19 @@ impl Fleet {
         self.estate.address(place.expect("only members are asked about"))
     }
 
+    fn bear(&self, node: NodeId, mut command: Command) -> io::Result<Container> {
+        let mut client = command.spawn()?;
+        match self.welcome(node, &mut client) {
+            Ok(pid) => Ok(Container { pid, client }),
+            Err(why) => {
+                // What matters is why it was not born; what is left of it the estate removes.
+                let _gone = self.estate.engine().ask(&["rm", "--force", &self.estate.container(node)]);
+                let _ended = client.kill().and_then(|()| client.wait());
+                Err(why)
+            }
+        }
+    }
+
     /// Waits until a container has a process, and makes the paths to it what they should be.
     fn welcome(&self, node: NodeId, client: &mut Child) -> io::Result<Pid> {
         let (container, deadline) = (self.estate.container(node), Instant::now() + BIRTH);
@@ -118,7 +131,7 @@ impl Fleet {
         loop {
             if let Some(end) = client.try_wait()? {
                 return Err(io::Error::other(format!(
-                    "no container was made ({end}); the node's log says why"
+                    "its container ended at once ({end}); the node's log says why"
                 )));
             }
             // Until there is such a container, that is what the engine complains about.
@@ -150,6 +163,8 @@ impl Hosts for Fleet {
         let owner = format!("{}:{}", nix::unistd::geteuid(), nix::unistd::getegid());
         let mut args = Vec::new();
         let mut give = |name: &str, value: String| args.extend([format!("--{name}"), value]);
+        // There is no registry that knows our image.
+        give("pull", "never".to_owned());
         give("name", self.estate.container(seat.node));
         give("hostname", seat.node.to_string());
         give("label", self.estate.label());
@@ -166,18 +181,12 @@ impl Hosts for Fleet {
         Ok(Launch { program: self.estate.engine().command().into(), args, env: Vec::new() })
     }
 
-    fn spawn(&self, node: NodeId, mut command: Command) -> io::Result<Box<dyn Offspring>> {
+    fn spawn(&self, node: NodeId, command: Command) -> io::Result<Box<dyn Offspring>> {
         self.paths.expect(node).map_err(io::Error::other)?;
-        let born = command.spawn().and_then(|mut client| match self.welcome(node, &mut client) {
-            Ok(pid) => Ok(Container { pid, client }),
-            Err(why) => {
-                // What matters is why it was not born; what is left of it the estate removes.
-                let _gone = self.estate.engine().ask(&["rm", "--force", &self.estate.container(node)]);
-                let _ended = client.kill().and_then(|()| client.wait());
-                self.paths.settle(node).map_err(io::Error::other)?;
-                Err(why)
-            }
-        });
+        let born = self.bear(node, command);
+        if born.is_err() {
+            self.paths.settle(node).map_err(io::Error::other)?;
+        }
         Ok(Box::new(born?))
     }
 
