@@ -36,6 +36,7 @@ mod process;
 mod proxies;
 mod proxy;
 mod site;
+pub mod ssh;
 mod worker;
 
 pub use docker::LABEL as DOCKER_LABEL;

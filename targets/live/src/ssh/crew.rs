@@ -77,13 +77,17 @@ impl Crew {
         Ok((crew, told))
     }
 
+    fn everyone(&self) -> Vec<Arc<Member>> {
+        self.members.values().cloned().collect()
+    }
+
     /// Reaches every host, all at once.
     ///
     /// # Errors
     /// With what is wrong with each host that cannot be used.
     pub async fn reach(&self) -> Result<(), HarnessError> {
         let mut reaching = JoinSet::new();
-        for member in self.members.values().cloned() {
+        for member in self.everyone() {
             reaching.spawn_blocking(move || member.reach());
         }
         let mut errors: Vec<HarnessError> =
@@ -105,7 +109,7 @@ impl Crew {
     pub async fn start(&self) -> Result<(), HarnessError> {
         let deadline = Instant::now() + READY;
         let mut starting = JoinSet::new();
-        for member in self.members.values().cloned() {
+        for member in self.everyone() {
             starting.spawn(async move {
                 let started = member.start().await;
                 let pid =
@@ -210,7 +214,7 @@ impl Crew {
     /// What may be left, and where.
     pub async fn clear(&self) -> Result<(), HarnessError> {
         let mut clearing = JoinSet::new();
-        for member in self.members.values().cloned() {
+        for member in self.everyone() {
             clearing.spawn(async move {
                 let cleared = member.clear().await;
                 let (place, home) =
