@@ -19,7 +19,7 @@ pub(crate) fn draw(kind: FaultKind, sure: bool, chance: &mut Chance) -> Intent {
             Intent::Packets { of, trouble: draw_trouble(chance) }
         }
         FaultKind::Clock => draw_clock(whom, chance),
-        FaultKind::Disk => Intent::Disk { of: whom, illness: draw_illness(chance) },
+        FaultKind::Disk => Intent::Disk { of: whom, illness: draw_illness(sure, chance) },
     }
 }
 
@@ -77,9 +77,11 @@ fn draw_clock(of: Selector, chance: &mut Chance) -> Intent {
     Intent::Clock { of, jump_ms, rate_ppm }
 }
 
-/// Half of them slow, which a node survives; the other half it may answer by stopping.
-fn draw_illness(chance: &mut Chance) -> Illness {
-    match chance.below(6) {
+/// Half of them slow, which a node survives; the other half it may answer by stopping. A sure one is slow: a node that
+/// has stopped could not be paused, and the first pause is to be sure too.
+fn draw_illness(sure: bool, chance: &mut Chance) -> Illness {
+    let place = if sure { 3 } else { chance.below(6) };
+    match place {
         0 => Illness::WriteErrors,
         1 => Illness::SyncErrors,
         2 => Illness::Full,
