@@ -29,6 +29,8 @@ pub enum Command {
     List(ListArgs),
     /// Say what can be broken here, what cannot, and what to do about it
     Doctor(DoctorArgs),
+    /// Remove what killed runs have left: containers, networks, images and mounts of ours
+    Clean(EngineArgs),
     /// Run one reference node (what `test` deploys)
     #[command(hide = true)]
     Node(Box<node::NodeArgs>),
@@ -63,6 +65,9 @@ pub struct TestArgs {
     /// Follow this plan (a plan.json of another run) instead of drawing one
     #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
     pub plan: Option<PathBuf>,
+    /// How containers are made
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// How many nodes
     #[arg(long, default_value_t = 5)]
     pub nodes: u16,
@@ -122,9 +127,23 @@ pub struct ListArgs {
     pub what: Option<Topic>,
 }
 
+/// How containers are made.
+#[derive(Debug, Clone, clap::Args)]
+pub struct EngineArgs {
+    /// The container engine's command: docker, or one that takes the same arguments
+    #[arg(long, default_value = "docker", value_name = "COMMAND")]
+    pub docker_command: String,
+    /// A static build of this program, for containers, if this one is not (see docs/DOCKER.md)
+    #[arg(long, value_name = "FILE", env = "TRIBUNAL_STATIC")]
+    pub static_binary: Option<PathBuf>,
+}
+
 /// `tribunal doctor`
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {
+    /// How containers are made
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Look at this target only
     #[arg(long, value_enum, value_name = "TARGET")]
     pub on: Option<Target>,
@@ -141,6 +160,8 @@ pub enum Target {
     Local,
     /// Real processes, each on a machine of its own made of namespaces: cut and impaired by the kernel
     Netns,
+    /// Real processes, each in a container
+    Docker,
 }
 
 impl Target {

@@ -6,23 +6,24 @@ use crate::report;
 use crate::target::{self, Deployment};
 use clap::ValueEnum;
 use history::Chance;
+use live::DockerOptions;
 use std::fmt::Write;
 
 /// Looks at each target, or at one, and prints a table.
 pub fn doctor(args: &DoctorArgs) -> Exit {
     let all = || Target::value_variants().iter().copied().filter(|target| *target != Target::Auto).collect();
     let targets = args.on.map_or_else(all, |target| vec![target]);
-    let mut page = String::new();
+    let (engine, mut page) = (target::engine(&args.engine), String::new());
     let mut well = true;
     for target in targets {
-        well &= examine(target, &mut page);
+        well &= examine(target, &engine, &mut page);
     }
     report::print(&page);
     if well { Exit::Valid } else { Exit::Unknown }
 }
 
 /// Adds the rows of one target; says whether it can be used at all.
-fn examine(target: Target, page: &mut String) -> bool {
+fn examine(target: Target, engine: &DockerOptions, page: &mut String) -> bool {
     let target = match target::settle(target) {
         Ok((target, _)) => target,
         Err(error) => {
@@ -30,6 +31,12 @@ fn examine(target: Target, page: &mut String) -> bool {
             return false;
         }
     };
+    if target == Target::Docker
+        && let Err(why) = engine.can()
+    {
+        let _ = writeln!(page, "{:7} cannot be used: {why}", target.name());
+        return false;
+    }
     let deployment = Deployment {
         target,
         system: "raft".to_owned(),
@@ -37,6 +44,7 @@ fn examine(target: Target, page: &mut String) -> bool {
         flaw: None,
         chance: Chance::new(0),
         lossy_disks: linux::disk::can().is_ok(),
+        engine: engine.clone(),
         home: std::env::temp_dir(),
     };
     let name = target.name();

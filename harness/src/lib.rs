@@ -6,6 +6,7 @@
 pub mod analyze;
 pub mod args;
 mod check;
+mod clean;
 mod doctor;
 mod duration;
 pub mod exit;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::check(&options).into(),
         Command::List(options) => list::list(&options).into(),
         Command::Doctor(options) => doctor::doctor(&options).into(),
+        Command::Clean(options) => clean::clean(&options).into(),
         Command::Node(options) => target::node(*options),
     }
 }

@@ -1,9 +1,9 @@
 //! Where a cluster runs, and which one.
 
-use crate::args::Target;
+use crate::args::{EngineArgs, Target};
 use cluster::{Cluster, HarnessError, System};
 use history::Chance;
-use live::{Ground, Live, Local, Netns};
+use live::{Containers, DockerOptions, Ground, Live, Local, Netns};
 use protocols::{Flaw, Options};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +25,8 @@ pub struct Deployment {
     /// Whether real nodes get disks that can lose what was not synced. They cost a little with every sync, so
     /// only a run that breaks disks has them.
     pub lossy_disks: bool,
+    /// How containers are made, if there are any.
+    pub engine: DockerOptions,
     /// The directory below which its files go.
     pub home: PathBuf,
 }
@@ -39,6 +41,9 @@ impl Deployment {
             Target::Sim => self.simulated(),
             Target::Local => self.real(Local::new),
             Target::Netns => self.real(Netns::new),
+            Target::Docker => self.real(|system, nodes, home, seed| {
+                Live::on(Containers(self.engine.clone()), system, nodes, home, seed)
+            }),
             Target::Auto => Err(HarnessError::new("deploy", "the target was not settled")),
         }
     }
@@ -53,7 +58,11 @@ impl Deployment {
         }
     }
 
-    fn real<G: Ground + 'static>(&self, lay: Lay<G>) -> Result<Box<dyn Cluster>, HarnessError> {
+    /// Real processes on some kind of ground.
+    fn real<G: Ground + 'static>(
+        &self,
+        lay: impl Fn(Arc<dyn System>, u16, PathBuf, u64) -> Live<G>,
+    ) -> Result<Box<dyn Cluster>, HarnessError> {
         let program =
             std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
         let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
@@ -65,8 +74,10 @@ impl Deployment {
     }
 }
 
-/// How real processes get their ground.
-type Lay<G> = fn(Arc<dyn System>, u16, PathBuf, u64) -> Live<G>;
+/// How containers are made, as typed.
+pub fn engine(args: &EngineArgs) -> DockerOptions {
+    DockerOptions { command: args.docker_command.clone(), program: args.static_binary.clone() }
+}
 
 /// Settles where a cluster is to run: what was asked for, or what works here, and then why. Must be called while
 /// the process has a single thread, since an ordinary user enters a namespace of its own.

@@ -94,6 +94,7 @@ impl Test {
             flaw,
             chance: chance.split("cluster"),
             lossy_disks: breaks_disks(&args),
+            engine: target::engine(&args.engine),
             home: store.path.clone(),
         };
         let cluster = deployment.prepare()?;

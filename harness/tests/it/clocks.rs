@@ -1,5 +1,7 @@
 //! Clocks of real nodes, bent and read back.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use crate::machine::alone;
 use cluster::{Arrival, Cluster};
 use history::{Fault, FaultKind, Injection, NodeId};

@@ -1,0 +1,37 @@
+//! `tribunal clean`: removes what killed runs have left.
+//!
+//! Runs that end, however they end, clean up after themselves, and namespaces vanish with the process that made
+//! them. What a SIGKILL of the controller can leave is a mount of a lossy disk, whose filesystem died with it, and
+//! what the container engine keeps.
+
+use crate::args::EngineArgs;
+use crate::exit::Exit;
+use crate::report;
+use crate::target;
+use std::fmt::Write;
+
+/// Removes what is ours and nobody's any more, and says what that was.
+pub fn clean(args: &EngineArgs) -> Exit {
+    let (mut page, mut failed) = (String::new(), false);
+    let mut say = |done: Result<String, String>| match done {
+        Ok(what) => drop(writeln!(page, "removed {what}")),
+        Err(why) => {
+            failed = true;
+            report::warn(&why);
+        }
+    };
+    match linux::disk::leftovers() {
+        Ok(mounts) => mounts.iter().for_each(|mount| {
+            let removed = linux::disk::clean(mount).map(|()| format!("the mount {}", mount.display()));
+            say(removed.map_err(|why| why.to_string()));
+        }),
+        Err(why) => say(Err(why.to_string())),
+    }
+    match target::engine(args).clean() {
+        Ok(names) => names.into_iter().for_each(|name| say(Ok(name))),
+        // Where there is no engine, there are no containers.
+        Err(error) => drop(writeln!(page, "containers were not looked at: {error}")),
+    }
+    report::print(if page.is_empty() { "nothing was left\n" } else { &page });
+    if failed { Exit::Harness } else { Exit::Valid }
+}
