@@ -46,14 +46,12 @@ impl Bench {
         let node = self.leader();
         let process = ProcessId(self.process);
         self.cluster.invoke(process, node, call.clone(), Duration::from_millis(500)).expect("it is asked");
-        loop {
-            match self.arrival() {
-                Arrival::Completed { outcome, .. } => {
-                    self.process += u32::from(outcome.is_unknown());
-                    return outcome;
-                }
-                other => panic!("{other:?}"),
+        match self.arrival() {
+            Arrival::Completed { outcome, .. } => {
+                self.process += u32::from(outcome.is_unknown());
+                outcome
             }
+            other => panic!("{other:?}"),
         }
     }
 
