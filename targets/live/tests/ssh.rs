@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use toy::{Toy, cut, installed, kill, link, nodes, processes, soon, start, toy};
-use tribunal_live::ssh::{HostLine, Ssh, SshOptions, probe};
+use tribunal_live::ssh::{HostLine, Ssh, SshOptions, clean, probe};
 
 type Test = (&'static str, fn(&Path));
 
@@ -31,6 +31,7 @@ const TESTS: &[Test] = &[
     ("hosts_heal_by_themselves_when_the_controller_is_killed", killed_controller),
     ("hosts_heal_by_themselves_when_the_wire_is_dead", dead_wire),
     ("two_runs_do_not_share_a_host", shared),
+    ("what_is_left_is_cleaned_unless_somebody_works_on_it", cleaning),
 ];
 
 /// Set for the copy that waits to be killed: the directory of the machines.
@@ -368,4 +369,15 @@ fn shared(machines: &Path) {
     assert!(error.contains("another agent holds"), "{error}");
     assert_eq!(bench.write(1, 3), Outcome::Ok(Reply::Done), "the first is not disturbed");
     bench.stop();
+}
+
+fn cleaning(machines: &Path) {
+    let mut bench = begin(machines);
+    let error = clean(&hosts(machines)[..1], &options(machines)).unwrap_err().to_string();
+    assert!(error.contains("another agent holds"), "{error}");
+    assert_eq!(bench.write(1, 4), Outcome::Ok(Reply::Done), "nobody was disturbed");
+    bench.stop();
+    on(1, &format!("mkdir -p {THERE}/runs/old/n1/data"));
+    clean(&hosts(machines), &options(machines)).unwrap();
+    assert_eq!(on(1, &format!("ls -d {THERE}")), "");
 }

@@ -8,6 +8,7 @@
 //! is our trouble and never the system's: its agent kills the node and heals the host, and once the host is
 //! reached again everything is made as it is meant to be.
 
+mod clean;
 mod client;
 mod cluster;
 mod crew;
@@ -21,6 +22,7 @@ mod remote;
 mod session;
 
 pub use self::cluster::Ssh;
+pub use clean::clean;
 pub use host_line::HostLine;
 pub use options::SshOptions;
 pub use probe::{HostAbility, probe};

@@ -48,7 +48,7 @@ pub fn probe(hosts: &[HostLine], options: &SshOptions) -> Result<Vec<HostAbility
 
 async fn ask(host: HostLine, options: SshOptions, cargo: Arc<Cargo>) -> Vec<HostAbility> {
     let (line, reaching, limit) = (host.clone(), options.clone(), options.silence + Duration::from_secs(2));
-    let reached = tokio::task::spawn_blocking(move || reach(&line, &reaching, &cargo)).await;
+    let reached = tokio::task::spawn_blocking(move || reach(&line, &reaching, &cargo, "probe")).await;
     let abilities = match reached {
         Ok(Ok(remote)) => {
             let asked = timeout(limit, remote.ask(Request::Probe)).await;
@@ -68,13 +68,22 @@ async fn ask(host: HostLine, options: SshOptions, cargo: Arc<Cargo>) -> Vec<Host
     }
 }
 
-fn reach(host: &HostLine, options: &SshOptions, cargo: &Cargo) -> Result<Remote, HarnessError> {
+/// Starts an agent on a host that runs no node; it could wipe `home`, which is below our directory there.
+///
+/// # Errors
+/// If the host cannot be used, or another agent is at work there.
+pub fn reach(
+    host: &HostLine,
+    options: &SshOptions,
+    cargo: &Cargo,
+    home: &str,
+) -> Result<Remote, HarnessError> {
     let connection = Connection::open(host, options)?;
     let program = cargo.deliver(&connection, &options.remote_dir)?;
     drop(connection);
     let errand = Errand {
         program,
-        home: format!("{}/probe", options.remote_dir),
+        home: format!("{}/{home}", options.remote_dir),
         lock: format!("{}/agent.lock", options.remote_dir),
         sudo: options.sudo,
         silence: options.silence,
