@@ -23,6 +23,7 @@ type Test = (&'static str, fn(&Path));
 
 const TESTS: &[Test] = &[
     ("only_known_hosts_are_trusted_and_only_friends_are_let_in", trust),
+    ("every_usual_kind_of_key_opens_the_door", keys),
     ("every_host_says_what_can_be_broken_there", doctor),
     ("a_cluster_answers_and_leaves_nothing_behind", answers),
     ("who_is_cut_off_hears_its_peers_no_more_but_us", partition),
@@ -211,6 +212,21 @@ fn trust(machines: &Path) {
     let foreign = SshOptions { program: Some(PathBuf::from("/etc/passwd")), ..options(machines) };
     let why = refused(host, foreign);
     assert!(why.contains("does not run there") && why.contains("crt-static"), "{why}");
+}
+
+fn keys(machines: &Path) {
+    let scratch = TempDir::new().unwrap();
+    for (kind, phrase) in [("rsa", ""), ("ecdsa", ""), ("ed25519", "open sesame"), ("rsa", "open sesame")] {
+        let key = scratch.path().join(format!("{kind}{}", phrase.len()));
+        let mut make = Command::new("ssh-keygen");
+        assert!(make.args(["-q", "-t", kind, "-N", phrase, "-f"]).arg(&key).status().unwrap().success());
+        let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+        on(1, &format!("echo '{}' >> /etc/ssh/tribunal_users", public.trim()));
+        let passphrase = (!phrase.is_empty()).then(|| phrase.to_owned());
+        let key = SshOptions { key: Some(key), passphrase, ..options(machines) };
+        let rows = probe(&hosts(machines)[..1], &key).unwrap();
+        assert!(rows.iter().any(|row| row.able.is_ok()), "{kind} {phrase:?}: {rows:?}");
+    }
 }
 
 fn doctor(machines: &Path) {
