@@ -12,7 +12,8 @@ use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -25,6 +26,7 @@ pub struct Daemon {
     hosts: Arc<dyn Hosts>,
     arrivals: mpsc::Sender<Arrival>,
     life: watch::Sender<Life>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// How a node's process stands.
@@ -104,7 +106,15 @@ impl Daemon {
         hosts: Arc<dyn Hosts>,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Daemon {
-        Daemon { seat, log, system, hosts, arrivals, life: watch::Sender::default() }
+        Daemon {
+            seat,
+            log,
+            system,
+            hosts,
+            arrivals,
+            life: watch::Sender::default(),
+            keeper: Mutex::default(),
+        }
     }
 
     /// Who it is.
@@ -133,6 +143,7 @@ impl Daemon {
     /// If the old one does not go or the new one does not come.
     pub async fn start(self: &Arc<Self>) -> io::Result<Pid> {
         self.down_within(Duration::from_secs(5)).await?;
+        self.rest();
         if let Err(error) = fs::remove_file(&self.seat.ready)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -144,9 +155,12 @@ impl Daemon {
         let (tell, told) = oneshot::channel();
         let daemon = Arc::clone(self);
         let keeper = std::thread::Builder::new().name(format!("{} keeper", self.node()));
-        if let Err(error) = keeper.spawn(move || daemon.keep(command, tell)) {
-            self.life.send_modify(|life| life.starting = false);
-            return Err(error);
+        match keeper.spawn(move || daemon.keep(command, tell)) {
+            Ok(keeper) => *self.keeper() = Some(keeper),
+            Err(error) => {
+                self.life.send_modify(|life| life.starting = false);
+                return Err(error);
+            }
         }
         let born = told.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it is gone")));
         born.map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))
@@ -249,6 +263,18 @@ impl Daemon {
         down.map_or_else(|_| Err(late()), |_| Ok(()))
     }
 
+    /// Waits until the thread that kept its last process, which is down, has let go of everything.
+    pub fn rest(&self) {
+        // Taken first: the lock is not held while we wait.
+        let keeper = self.keeper().take();
+        // If it panicked, it let go as well.
+        let _panicked = keeper.map(JoinHandle::join);
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until this process serves, and opens its door for clients.
     ///
     /// # Errors
@@ -308,7 +334,8 @@ impl Daemon {
 
     /// What the clocks of this process show now, if it says.
     pub async fn look(&self, pid: Pid) -> Option<Look> {
-        let control = self.life(|life| life.serving.as_ref().filter(|_| life.is(pid)).map(|at| at.control))?;
+        let control =
+            self.life(|life| life.serving.as_ref().filter(|_| life.is(pid)).map(|at| at.control))?;
         let (wall, from) = (SystemTime::now().duration_since(UNIX_EPOCH), std::time::Instant::now());
         let clock = self.ask(control, Duration::from_millis(150)).await?.clock?;
         let wall_ns = i64::try_from(wall.ok()?.as_nanos()).ok()?;

@@ -205,8 +205,9 @@ impl Running {
         }
         let mut left = Vec::new();
         for daemon in site.daemons.values() {
-            if let Err(error) = runtime.block_on(daemon.down_within(CLEARING)) {
-                left.push(format!("{}: {error}", daemon.node()));
+            match runtime.block_on(daemon.down_within(CLEARING)) {
+                Ok(()) => daemon.rest(),
+                Err(error) => left.push(format!("{}: {error}", daemon.node())),
             }
         }
         // Ends all tasks, and with them every proxy's port.

@@ -41,9 +41,22 @@ fn namespaces(process: &Path) -> BTreeSet<PathBuf> {
     kinds.iter().filter_map(|kind| fs::read_link(process.join("ns").join(kind)).ok()).collect()
 }
 
-/// Whether anyone on this machine is in one of these namespaces.
-fn anyone_in(those: &BTreeSet<PathBuf>) -> bool {
-    fs::read_dir("/proc").unwrap().flatten().any(|process| !namespaces(&process.path()).is_disjoint(those))
+/// Whoever is in one of these namespaces: numbers and times of birth, since the kernel gives away the numbers of
+/// processes and of namespaces again.
+fn dwellers(those: &BTreeSet<PathBuf>) -> BTreeSet<(PathBuf, String)> {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let inside = processes.filter(|process| !namespaces(process).is_disjoint(those));
+    inside.filter_map(|process| Some((process.clone(), born(&process)?))).collect()
+}
+
+/// When a process was born: the twenty-second field.
+fn born(process: &Path) -> Option<String> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+fn are_gone(those: &BTreeSet<(PathBuf, String)>) -> bool {
+    those.iter().all(|(process, birth)| born(process).is_none_or(|born| born != *birth))
 }
 
 /// The numbers of the processes that work for this cluster.
@@ -70,7 +83,9 @@ pub fn machines_of_their_own() {
     members.iter().for_each(|number| inside.extend(namespaces(&Path::new("/proc").join(number))));
     assert_eq!(inside.len(), during.2.len() + 15, "each has three more of its own");
     let ours = namespaces(Path::new("/proc/self"));
-    assert!(anyone_in(&inside) && inside.is_disjoint(&ours));
+    assert!(inside.is_disjoint(&ours));
+    let dwellers = dwellers(&inside);
+    assert_eq!(dwellers.len(), 10, "in each machine its first process and the node");
     for number in members {
         let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap();
         let inside = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
@@ -84,7 +99,7 @@ pub fn machines_of_their_own() {
     bench.cluster.stop().unwrap();
     assert_eq!(bench.processes(), 0);
     assert_eq!(seen(), before);
-    assert!(!anyone_in(&inside), "all namespaces are gone");
+    assert!(are_gone(&dwellers), "nobody is left in there");
     let late = Call::Read { key: Key(0) };
     assert!(bench.cluster.invoke(ProcessId(0), NodeId(1), late, Duration::ZERO).is_err());
 }
@@ -116,10 +131,12 @@ pub fn killed_controller() {
         .iter()
         .for_each(|number| inside.extend(namespaces(&Path::new("/proc").join(number))));
     assert_eq!(inside.len(), 20);
+    let dwellers = dwellers(&inside);
+    assert_eq!(dwellers.len(), 10);
     controller.kill().unwrap();
     controller.wait().unwrap();
     soon(|| processes(directory.path()) == 0);
-    soon(|| !anyone_in(&inside));
+    soon(|| are_gone(&dwellers));
     assert_eq!(seen(), before);
 }
 
