@@ -29,11 +29,14 @@ pub enum Command {
     List(ListArgs),
     /// Say what can be broken here, what cannot, and what to do about it
     Doctor(DoctorArgs),
-    /// Remove what killed runs have left: containers, networks, images and mounts of ours
-    Clean(EngineArgs),
+    /// Remove what killed runs have left: mounts, containers, networks and images of ours, and all of ours on hosts
+    Clean(CleanArgs),
     /// Run one reference node (what `test` deploys)
     #[command(hide = true)]
     Node(Box<node::NodeArgs>),
+    /// Serve a controller on this machine (what `test --on ssh` deploys)
+    #[command(hide = true)]
+    Agent(agent::AgentArgs),
 }
 
 /// `tribunal test`
@@ -68,7 +71,10 @@ pub struct TestArgs {
     /// How containers are made
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// How many nodes
+    /// How hosts are reached
+    #[command(flatten)]
+    pub ssh: SshArgs,
+    /// How many nodes; over SSH, one on each host
     #[arg(long, default_value_t = 5)]
     pub nodes: u16,
     /// How many clients at once: a number, or a multiple of the nodes such as 2n
@@ -138,9 +144,55 @@ pub struct EngineArgs {
     pub static_binary: Option<PathBuf>,
 }
 
+/// How hosts are reached.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SshArgs {
+    /// The file of hosts, for --on ssh (see docs/SSH.md)
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
+    /// Whom to log in as, where the file of hosts does not say [default: you]
+    #[arg(long, value_name = "USER")]
+    pub ssh_user: Option<String>,
+    /// The port of every sshd, where the file of hosts does not say
+    #[arg(long, default_value_t = 22, value_name = "PORT")]
+    pub ssh_port: u16,
+    /// A private key [default: the ssh-agent's, then the usual ones in ~/.ssh]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The password to try when no key was accepted
+    #[arg(long, env = "TRIBUNAL_SSH_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+    /// The hosts' keys that are known [default: ~/.ssh/known_hosts]
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+    /// Believe, and write down, the keys of hosts that were never seen
+    #[arg(long)]
+    pub accept_new_hosts: bool,
+    /// Become root by `sudo -n` on the hosts
+    #[arg(long)]
+    pub sudo: bool,
+    /// Our directory on each host
+    #[arg(long, default_value = "/var/tmp/tribunal", value_name = "DIR")]
+    pub remote_dir: String,
+}
+
+/// `tribunal clean`
+#[derive(Debug, Clone, clap::Args)]
+pub struct CleanArgs {
+    /// How containers are made
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub ssh: SshArgs,
+}
+
 /// `tribunal doctor`
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {
+    /// How hosts are reached
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// How containers are made
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -162,6 +214,8 @@ pub enum Target {
     Netns,
     /// Real processes, each in a container
     Docker,
+    /// Real processes on machines that you have (--hosts)
+    Ssh,
 }
 
 impl Target {

@@ -4,14 +4,14 @@
 //! them. What a SIGKILL of the controller can leave is a mount of a lossy disk, whose filesystem died with it, and
 //! what the container engine keeps.
 
-use crate::args::EngineArgs;
+use crate::args::CleanArgs;
 use crate::exit::Exit;
 use crate::report;
 use crate::target;
 use std::fmt::Write;
 
 /// Removes what is ours and nobody's any more, and says what that was.
-pub fn clean(args: &EngineArgs) -> Exit {
+pub fn clean(args: &CleanArgs) -> Exit {
     let (mut page, mut failed) = (String::new(), false);
     let mut say = |done: Result<String, String>| match done {
         Ok(what) => drop(writeln!(page, "removed {what}")),
@@ -27,7 +27,13 @@ pub fn clean(args: &EngineArgs) -> Exit {
         }),
         Err(why) => say(Err(why.to_string())),
     }
-    match target::engine(args).clean() {
+    let engine = target::engine(&args.engine);
+    if args.ssh.hosts.is_some() {
+        let options = target::ssh_options(&args.ssh, &engine);
+        let cleaned = target::hosts(&args.ssh).and_then(|hosts| live::ssh::clean(&hosts, &options));
+        say(cleaned.map(|()| "what was ours on the hosts".to_owned()).map_err(|error| error.to_string()));
+    }
+    match engine.clean() {
         Ok(names) => names.into_iter().for_each(|name| say(Ok(name))),
         // Where there is no engine, there are no containers.
         Err(error) => drop(writeln!(page, "containers were not looked at: {error}")),

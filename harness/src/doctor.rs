@@ -6,24 +6,28 @@ use crate::report;
 use crate::target::{self, Deployment};
 use clap::ValueEnum;
 use history::Chance;
-use live::DockerOptions;
 use std::fmt::Write;
 
 /// Looks at each target, or at one, and prints a table.
 pub fn doctor(args: &DoctorArgs) -> Exit {
-    let all = || Target::value_variants().iter().copied().filter(|target| *target != Target::Auto).collect();
+    // Hosts are asked when they are named.
+    let usual =
+        |target: &Target| *target != Target::Auto && (*target != Target::Ssh || args.ssh.hosts.is_some());
+    let all = || Target::value_variants().iter().copied().filter(usual).collect();
     let targets = args.on.map_or_else(all, |target| vec![target]);
-    let (engine, mut page) = (target::engine(&args.engine), String::new());
+    let mut page = String::new();
     let mut well = true;
     for target in targets {
-        well &= examine(target, &engine, &mut page);
+        well &=
+            if target == Target::Ssh { inquire(args, &mut page) } else { examine(target, args, &mut page) };
     }
     report::print(&page);
     if well { Exit::Valid } else { Exit::Unknown }
 }
 
 /// Adds the rows of one target; says whether it can be used at all.
-fn examine(target: Target, engine: &DockerOptions, page: &mut String) -> bool {
+fn examine(target: Target, args: &DoctorArgs, page: &mut String) -> bool {
+    let engine = target::engine(&args.engine);
     let target = match target::settle(target) {
         Ok((target, _)) => target,
         Err(error) => {
@@ -45,6 +49,7 @@ fn examine(target: Target, engine: &DockerOptions, page: &mut String) -> bool {
         chance: Chance::new(0),
         lossy_disks: linux::disk::can().is_ok(),
         engine: engine.clone(),
+        ssh: args.ssh.clone(),
         home: std::env::temp_dir(),
     };
     let name = target.name();
@@ -60,6 +65,27 @@ fn examine(target: Target, engine: &DockerOptions, page: &mut String) -> bool {
                     Err(why) => ("cannot", why.as_str()),
                 };
                 let _ = writeln!(page, "{name:7} {:10} {can:7} {why}", kind.name());
+            }
+            true
+        }
+    }
+}
+
+/// Asks each host.
+fn inquire(args: &DoctorArgs, page: &mut String) -> bool {
+    let options = target::ssh_options(&args.ssh, &target::engine(&args.engine));
+    match target::hosts(&args.ssh).and_then(|hosts| live::ssh::probe(&hosts, &options)) {
+        Err(error) => {
+            let _ = writeln!(page, "ssh     cannot be used: {error}");
+            false
+        }
+        Ok(rows) => {
+            for row in rows {
+                let (can, why) = match &row.able {
+                    Ok(()) => ("can", ""),
+                    Err(why) => ("cannot", why.as_str()),
+                };
+                let _ = writeln!(page, "ssh {:10} {:10} {can:7} {why}", row.host, row.fault.name());
             }
             true
         }

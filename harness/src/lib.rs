@@ -42,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::List(options) => list::list(&options).into(),
         Command::Doctor(options) => doctor::doctor(&options).into(),
         Command::Clean(options) => clean::clean(&options).into(),
+        Command::Agent(options) => agent::run(&options),
         Command::Node(options) => target::node(*options),
     }
 }

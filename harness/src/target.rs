@@ -1,8 +1,9 @@
 //! Where a cluster runs, and which one.
 
-use crate::args::{EngineArgs, Target};
+use crate::args::{EngineArgs, SshArgs, Target};
 use cluster::{Cluster, HarnessError, System};
 use history::Chance;
+use live::ssh::{HostLine, Ssh, SshOptions};
 use live::{Containers, DockerOptions, Ground, Live, Local, Netns};
 use protocols::{Flaw, Options};
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub struct Deployment {
     pub lossy_disks: bool,
     /// How containers are made, if there are any.
     pub engine: DockerOptions,
+    /// How hosts are reached, if there are any.
+    pub ssh: SshArgs,
     /// The directory below which its files go.
     pub home: PathBuf,
 }
@@ -44,6 +47,7 @@ impl Deployment {
             Target::Docker => self.real(|system, nodes, home, seed| {
                 Live::on(Containers(self.engine.clone()), system, nodes, home, seed)
             }),
+            Target::Ssh => self.remote(),
             Target::Auto => Err(HarnessError::new("deploy", "the target was not settled")),
         }
     }
@@ -56,6 +60,16 @@ impl Deployment {
             }
             other => Err(HarnessError::new("simulate", format!("{other} is not a protocol of ours"))),
         }
+    }
+
+    /// Real processes on machines that the user has.
+    fn remote(&self) -> Result<Box<dyn Cluster>, HarnessError> {
+        let program =
+            std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
+        let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
+        let seed = self.chance.split("nodes").bits();
+        let options = ssh_options(&self.ssh, &self.engine);
+        Ok(Box::new(Ssh::new(system, hosts(&self.ssh)?, self.home.clone(), seed, options)))
     }
 
     /// Real processes on some kind of ground.
@@ -71,6 +85,35 @@ impl Deployment {
             self.home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
         let cluster = lay(system, self.nodes, home, self.chance.split("nodes").bits());
         Ok(Box::new(if self.lossy_disks { cluster.with_lossy_disks() } else { cluster }))
+    }
+}
+
+/// The hosts that were named.
+///
+/// # Errors
+/// If none were, or their file makes no sense.
+pub fn hosts(args: &SshArgs) -> Result<Vec<HostLine>, HarnessError> {
+    let file = args.hosts.as_deref().ok_or_else(|| {
+        HarnessError::new("reach hosts", "none are named")
+            .advise("Name them in a file: --hosts FILE (docs/SSH.md).")
+    })?;
+    HostLine::read(file)
+}
+
+/// How hosts are reached, as typed.
+pub fn ssh_options(args: &SshArgs, engine: &DockerOptions) -> SshOptions {
+    let usual = SshOptions::default();
+    SshOptions {
+        user: args.ssh_user.clone().unwrap_or(usual.user),
+        port: args.ssh_port,
+        key: args.key.clone(),
+        password: args.password.clone(),
+        known_hosts: args.known_hosts.clone(),
+        accept_new_hosts: args.accept_new_hosts,
+        sudo: args.sudo,
+        remote_dir: args.remote_dir.clone(),
+        program: engine.program.clone(),
+        ..SshOptions::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `tribunal test`: from what was typed to a verdict.
 
 use crate::analyze::{self, Subject};
-use crate::args::TestArgs;
+use crate::args::{Target, TestArgs};
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::report;
@@ -60,6 +60,10 @@ impl Test {
             let why = format!("there is no such system; there is: {}", known.join(", "));
             return Err(HarnessError::new(format!("test {:?}", args.system), why));
         }
+        let args = match args.on {
+            Target::Ssh => TestArgs { nodes: target::hosts(&args.ssh)?.len() as u16, ..args },
+            _ => args,
+        };
         if !(1..=99).contains(&args.nodes) {
             return Err(typed("--nodes", args.nodes, "a cluster has 1 to 99 nodes"));
         }
@@ -95,6 +99,7 @@ impl Test {
             chance: chance.split("cluster"),
             lossy_disks: breaks_disks(&args),
             engine: target::engine(&args.engine),
+            ssh: args.ssh.clone(),
             home: store.path.clone(),
         };
         let cluster = deployment.prepare()?;

@@ -152,10 +152,15 @@ fn every_way_of_syncing_syncs() {
 
 #[test]
 fn a_mapping_keeps_what_msync_promised_and_nothing_else() {
+    if let Some(path) = std::env::var_os(OBJECT) {
+        return write_mapped(Path::new(&path));
+    }
     let Some(bench) = Bench::new("mmap and msync", Names::Kept) else { return };
     drop(bench.promised("mapped", &[1; 8192]));
     // Not here: unmapping waits for whoever serves the file, and holds up every thread that needs memory meanwhile.
-    let mapped = elsewhere("a_process_that_maps", &bench.path("mapped")).wait().unwrap();
+    let mapped = elsewhere("a_mapping_keeps_what_msync_promised_and_nothing_else", &bench.path("mapped"))
+        .wait()
+        .unwrap();
     assert!(mapped.success());
     assert_eq!(bench.content("mapped")[5000], 4);
     let found = bench.lose();
@@ -169,18 +174,15 @@ fn a_mapping_keeps_what_msync_promised_and_nothing_else() {
 /// Tells a process below what to work on.
 const OBJECT: &str = "TRIBUNAL_TEST_OBJECT";
 
-/// Runs one of the ignored tests in a process of its own.
+/// Runs a test in a process of its own, where it finds what to work on and plays its other part.
 fn elsewhere(test: &str, object: &Path) -> Child {
     let mut process = Command::new(std::env::current_exe().unwrap());
-    process.args(["--ignored", "--exact", &format!("disk::tests::{test}")]);
+    process.args(["--exact", &format!("disk::tests::{test}")]);
     process.env(OBJECT, object).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-#[test]
-#[ignore = "the test of mappings starts it"]
 #[expect(unsafe_code, reason = "the standard library maps no files")]
-fn a_process_that_maps() {
-    let Some(path) = std::env::var_os(OBJECT) else { return };
+fn write_mapped(path: &Path) {
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let (access, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
     // SAFETY: a new mapping of a whole file, at a place that the kernel chooses.
@@ -438,11 +440,14 @@ fn what_cannot_be_mounted_is_said() {
 
 #[test]
 fn what_a_killed_process_leaves_is_found_and_cleaned() {
+    if let Some(data) = std::env::var_os(OBJECT) {
+        return wait_to_be_killed(Path::new(&data));
+    }
     let Some(bench) = Bench::new("leftovers", Names::Kept) else { return };
     let place = TempDir::new().unwrap();
     let data = place.path().join("a place");
     fs::create_dir(&data).unwrap();
-    let mut process = elsewhere("a_process_that_waits_to_be_killed", &data);
+    let mut process = elsewhere("what_a_killed_process_leaves_is_found_and_cleaned", &data);
     let deadline = Instant::now() + Duration::from_secs(10);
     while !data.join("up").exists() {
         assert!(Instant::now() < deadline, "it should not take so long to mount");
@@ -459,11 +464,8 @@ fn what_a_killed_process_leaves_is_found_and_cleaned() {
     bench.end();
 }
 
-#[test]
-#[ignore = "it waits to be killed by the test above, which starts it"]
-fn a_process_that_waits_to_be_killed() {
-    let Some(data) = std::env::var_os(OBJECT).map(PathBuf::from) else { return };
-    let _disk = LossyDisk::mount(&data, &data, Names::Kept).unwrap();
+fn wait_to_be_killed(data: &Path) {
+    let _disk = LossyDisk::mount(data, data, Names::Kept).unwrap();
     fs::write(data.join("up"), b"up").unwrap();
     std::thread::sleep(Duration::from_secs(60));
 }

@@ -263,7 +263,14 @@ impl Machine {
             });
             probe.map_err(|error| Refused::new(format!("open a socket at {four}"), error))
         })?;
-        Ok(Machine { network: Arc::new(network), four, six: six.then_some(address), port, mac: there.mac, probe })
+        Ok(Machine {
+            network: Arc::new(network),
+            four,
+            six: six.then_some(address),
+            port,
+            mac: there.mac,
+            probe,
+        })
     }
 
     /// Its addresses.

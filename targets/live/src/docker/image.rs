@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_program_without_an_interpreter_is_taken() {
-        let mut elf = vec![0; 64 + 2 * 56];
+        let mut elf = [0; 64 + 2 * 56];
         elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
         (elf[0x20], elf[0x36], elf[0x38]) = (64, 56, 2);
         (elf[64], elf[64 + 56]) = (1, 2);
