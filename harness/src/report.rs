@@ -177,6 +177,9 @@ fn again(file: &TestFile) -> String {
     say(file.time_limit_ms != 30_000, format!("--time-limit {}ms", file.time_limit_ms));
     say(file.nemesis_interval_ms != 5_000, format!("--nemesis-interval {}ms", file.nemesis_interval_ms));
     say(file.timeout_ms != 1_000, format!("--timeout {}ms", file.timeout_ms));
+    if let Some(at) = file.argv.iter().position(|word| word == "--hosts") {
+        say(true, file.argv[at..].iter().take(2).cloned().collect::<Vec<_>>().join(" "));
+    }
     if file.argv.iter().any(|word| word.starts_with("--plan")) {
         say(true, "--plan plan.json".to_owned());
     } else {

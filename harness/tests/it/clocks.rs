@@ -75,6 +75,7 @@ fn wall() -> Duration {
 #[test]
 fn clocks_of_nodes_are_bent_and_the_machines_own_is_not() {
     if let Err(why) = linux::clock::can() {
+        assert!(std::env::var_os("CI").is_none(), "in CI nothing may be skipped: {why}");
         println!("skipped: {why}");
         return;
     }
@@ -120,6 +121,7 @@ fn clocks_of_nodes_are_bent_and_the_machines_own_is_not() {
 #[test]
 fn whom_nobody_hears_leaves_doubt() {
     if let Err(why) = linux::clock::can() {
+        assert!(std::env::var_os("CI").is_none(), "in CI nothing may be skipped: {why}");
         println!("skipped: {why}");
         return;
     }

@@ -7,6 +7,7 @@ mod flaws;
 mod formats;
 mod local;
 mod machine;
+mod machines;
 mod netns;
 mod simulated;
 mod tidy;

@@ -13,4 +13,6 @@ pub use abilities::Abilities;
 pub use cluster::{Arrival, Cluster};
 pub use error::HarnessError;
 pub use redirect::Redirect;
-pub use system::{Addresses, Answer, Client, Clock, Connecting, Framing, Launch, Ports, Seat, Standing, System};
+pub use system::{
+    Addresses, Answer, Client, Clock, Connecting, Framing, Launch, Ports, Seat, Standing, System,
+};
