@@ -64,8 +64,8 @@ impl Deployment {
 
     /// Real processes on machines that the user has.
     fn remote(&self) -> Result<Box<dyn Cluster>, HarnessError> {
-        let program =
-            std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
+        // What is brought to the hosts is what runs there.
+        let program = self.engine.program.clone().map_or_else(own_program, Ok)?;
         let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
         let seed = self.chance.split("nodes").bits();
         let options = ssh_options(&self.ssh, &self.engine);
@@ -77,15 +77,17 @@ impl Deployment {
         &self,
         lay: impl Fn(Arc<dyn System>, u16, PathBuf, u64) -> Live<G>,
     ) -> Result<Box<dyn Cluster>, HarnessError> {
-        let program =
-            std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))?;
-        let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
+        let system = systems::lookup(&self.system, &own_program()?, self.flaw.map(Flaw::name))?;
         // Nodes run in their own directories: ours must not depend on where we stand.
         let home =
             self.home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
         let cluster = lay(system, self.nodes, home, self.chance.split("nodes").bits());
         Ok(Box::new(if self.lossy_disks { cluster.with_lossy_disks() } else { cluster }))
     }
+}
+
+fn own_program() -> Result<PathBuf, HarnessError> {
+    std::env::current_exe().map_err(|error| HarnessError::new("find our own program", error))
 }
 
 /// The hosts that were named.
