@@ -362,11 +362,11 @@ fn who_dies_meanwhile_is_gone_and_its_end_is_still_told() {
     if !able() {
         return;
     }
-    for delay in 0..20 {
+    for delay in 0..200 {
         let mut hammer = Teller::start(example().to_str().unwrap(), &["hammer"]);
         let pid = hammer.pid();
         let killer = std::thread::spawn(move || {
-            sleep(Duration::from_micros(100 * delay));
+            sleep(Duration::from_micros(100 * (delay % 20)));
             signal(pid, "KILL");
         });
         let mut gone = None;

@@ -1,9 +1,10 @@
 //! How far a clock is ahead of the true one, as a function of the true one.
 
 use super::ClockError;
+use serde::{Deserialize, Serialize};
 
 /// How one clock of a process stands to the true one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shift {
     /// How far it is ahead now, in nanoseconds; negative if behind.
     pub ahead_ns: i64,
@@ -12,7 +13,7 @@ pub struct Shift {
 }
 
 /// A change of one clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// How far it jumps.
     pub jump: Jump,
@@ -21,7 +22,7 @@ pub struct Turn {
 }
 
 /// How far a clock jumps, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Jump {
     /// From what it shows.
     By(i64),

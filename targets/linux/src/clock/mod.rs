@@ -36,8 +36,10 @@ pub use line::{Jump, Shift, Turn};
 pub use probe::can;
 pub use skew::Skew;
 
+use serde::{Deserialize, Serialize};
+
 /// How the clocks of a process stand to the true ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// `CLOCK_REALTIME` and its relatives: the time of day.
     pub wall: Shift,
@@ -46,7 +48,7 @@ pub struct Reading {
 }
 
 /// What is left after [`Skew::restore`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restored {
     /// Nothing: the process reads true clocks, by its own code.
     Wholly,

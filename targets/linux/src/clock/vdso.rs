@@ -25,12 +25,22 @@ impl Vdso {
     /// If the process is gone, or has none.
     pub fn of(pid: i32) -> Result<Vdso, ClockError> {
         let unfamiliar = |why: &str| ClockError::Unfamiliar { pid, why: why.to_owned() };
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
-        let maps = maps.map_err(|error| ClockError::Gone { pid, why: error.to_string() })?;
-        if maps.is_empty() {
-            return Err(ClockError::Gone { pid, why: "it has no memory any more".to_owned() });
-        }
-        let line = maps.lines().find(|line| line.ends_with("[vdso]"));
+        let read = || {
+            let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
+            let maps = maps.map_err(|error| ClockError::Gone { pid, why: error.to_string() })?;
+            if maps.is_empty() {
+                return Err(ClockError::Gone { pid, why: "it has no memory any more".to_owned() });
+            }
+            Ok(maps)
+        };
+        let listed = |maps: &str| maps.lines().find(|line| line.ends_with("[vdso]")).map(str::to_owned);
+        // The kernel hands the list out page by page, and of a process that is killed meanwhile only the first
+        // pages. Whoever has lost its memory by then has none when it is asked again.
+        let line = match listed(&read()?) {
+            Some(line) => Some(line),
+            None => listed(&read()?),
+        };
+        let line = line.as_deref();
         let range = line.and_then(range).ok_or_else(|| unfamiliar("it has none"))?;
         let mut image = vec![0; usize::try_from(range.1.saturating_sub(range.0)).unwrap_or(0)];
         memory::read(pid, range.0, &mut image).map_err(ClockError::system(pid, "read its vDSO"))?;
