@@ -1,6 +1,6 @@
 //! One thing that happened.
 
-use crate::{Call, Fault, Injection, NodeId, Outcome, ProcessId, Time};
+use crate::{Call, Fault, Injection, Moment, NodeId, Outcome, ProcessId, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,6 +25,13 @@ pub enum Event {
         process: ProcessId,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// A moment has come that a fault waited for. Recorded before the fault.
+    Noticed {
+        /// Which moment.
+        moment: Moment,
+        /// The node that it is about.
+        node: NodeId,
     },
     /// A fault is about to be made. Recorded before anything is touched.
     Inject(Box<Fault>),
@@ -97,6 +104,7 @@ impl fmt::Display for Event {
             Event::Phase(phase) => write!(f, "phase {phase}"),
             Event::Invoke { process, node, call } => write!(f, "{process} → {node} {call}"),
             Event::Complete { process, outcome } => write!(f, "{process} ← {outcome}"),
+            Event::Noticed { moment, node } => write!(f, "{moment}: {node}"),
             Event::Inject(fault) => write!(f, "inject {fault}"),
             Event::Injected { fault, result } => write!(f, "{fault} — {result}"),
             Event::Died { node, how } => write!(f, "{node} died: {how}"),

@@ -1,8 +1,8 @@
 //! The history: what happened, in the order in which the harness saw it.
 
-use crate::{Call, Doubt, Entry, Event, Key, NodeId, Outcome, Phase, ProcessId, Time};
+use crate::{Call, Doubt, Entry, Event, Key, NodeId, Outcome, Phase, ProcessId, Sequence, Time};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 pub struct History {
     entries: Vec<Entry>,
     ops: Vec<Span>,
-    open: HashMap<ProcessId, Standing>,
+    sequence: Sequence,
 }
 
 /// A call with its completion, by index. 16 bytes an operation.
@@ -23,13 +23,6 @@ struct Span {
 }
 
 const OPEN: u64 = u64::MAX;
-
-#[derive(Debug, Clone, Copy)]
-enum Standing {
-    Idle,
-    Busy { op: usize },
-    Dead,
-}
 
 /// One operation: a call and what became of it.
 #[derive(Debug, Clone, Copy)]
@@ -80,37 +73,13 @@ impl History {
     /// # Errors
     /// If a busy or dead process calls, an idle one completes, or time runs backwards.
     pub fn push(&mut self, time: Time, event: Event) -> Result<(), Malformed> {
-        let index = self.entries.len();
-        let malformed = |why: String| Err(Malformed { index, why });
-        if let Some(last) = self.entries.last()
-            && time < last.time
-        {
-            return malformed(format!("it is at {time}, before the event in front of it at {}", last.time));
+        let index = self.entries.len() as u64;
+        let completed = self.sequence.admit(time, &event)?;
+        if let Some(op) = completed {
+            self.ops[op].completed = index;
         }
-        match &event {
-            Event::Invoke { process, .. } => {
-                let standing = self.open.entry(*process).or_insert(Standing::Idle);
-                match standing {
-                    Standing::Idle => *standing = Standing::Busy { op: self.ops.len() },
-                    Standing::Busy { op } => {
-                        let since = self.ops[*op].invoked;
-                        return malformed(format!("{process} calls while its call of event {since} is open"));
-                    }
-                    Standing::Dead => {
-                        return malformed(format!("{process} calls, but ended with an unknown outcome"));
-                    }
-                }
-                self.ops.push(Span { invoked: index as u64, completed: OPEN });
-            }
-            Event::Complete { process, outcome } => {
-                let standing = self.open.entry(*process).or_insert(Standing::Idle);
-                let Standing::Busy { op } = *standing else {
-                    return malformed(format!("{process} completes a call that it never made"));
-                };
-                self.ops[op].completed = index as u64;
-                *standing = if outcome.is_unknown() { Standing::Dead } else { Standing::Idle };
-            }
-            _ => {}
+        if let Event::Invoke { .. } = event {
+            self.ops.push(Span { invoked: index, completed: OPEN });
         }
         self.entries.push(Entry { time, event });
         Ok(())
@@ -136,11 +105,13 @@ impl History {
         self.ops.iter().map(|span| self.op(*span))
     }
 
-    /// The operations of each object, in the order of the calls.
+    /// The operations of each object, in the order of the calls. What is about several objects is left out.
     pub fn by_key(&self) -> BTreeMap<Key, Vec<Op<'_>>> {
         let mut keys: BTreeMap<Key, Vec<Op<'_>>> = BTreeMap::new();
         for op in self.ops() {
-            keys.entry(op.call.key()).or_default().push(op);
+            if let Some(key) = op.call.key() {
+                keys.entry(key).or_default().push(op);
+            }
         }
         keys
     }

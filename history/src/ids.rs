@@ -15,6 +15,15 @@ pub struct NodeId(pub u16);
 #[serde(transparent)]
 pub struct ProcessId(pub u32);
 
+/// Which call of which client: the same however often, and to whomever, the client sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Who asks.
+    pub process: ProcessId,
+    /// Its own number for the call. The numbers of a client's calls ascend.
+    pub number: u64,
+}
+
 /// The name of one object. Objects with different keys are independent of one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,7 +7,7 @@
 
 use crate::{Entry, Event, History, Malformed, Time};
 use serde::{Deserialize, Serialize};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The version this code writes, and the newest that it reads.
@@ -158,6 +158,14 @@ pub enum ReadError {
     },
 }
 
+/// Reads one line that is not the first.
+///
+/// # Errors
+/// If it is no entry.
+pub fn entry(line: &[u8]) -> io::Result<Entry> {
+    serde_json::from_slice(line).map_err(io::Error::from)
+}
+
 /// Reads a whole history.
 ///
 /// # Errors
@@ -181,8 +189,7 @@ pub fn scan(
     let mut bytes = Vec::new();
     let mut line = 0;
     loop {
-        bytes.clear();
-        let count = source.read_until(b'\n', &mut bytes).map_err(|source| ReadError::Io { line, source })?;
+        let count = read_line(&mut source, line, &mut bytes)?;
         line += 1;
         if line == 1 {
             header(&bytes)?;
@@ -198,6 +205,24 @@ pub fn scan(
             Ok(entry) => visit(line, entry)?,
             Err(error) => return Err(ReadError::Garbled { line, why: error.to_string() }),
         }
+    }
+}
+
+/// How long a line or a record may be, in bytes. A longer one is taken for garbage before it eats the memory.
+pub(crate) const LONGEST: u64 = 16 << 20;
+
+/// Reads on until a line ends, but not beyond [`LONGEST`]; how many bytes that were. `line` is the one before.
+pub(crate) fn read_line(
+    source: &mut impl BufRead,
+    line: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<usize, ReadError> {
+    bytes.clear();
+    let io = |source: io::Error| ReadError::Io { line: line + 1, source };
+    let count = source.by_ref().take(LONGEST).read_until(b'\n', bytes).map_err(io)?;
+    match count as u64 == LONGEST {
+        true => Err(ReadError::Garbled { line: line + 1, why: "it is longer than 16 MiB".to_owned() }),
+        false => Ok(count),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a client learnt. `docs/OUTCOMES.md` decides the hard cases.
 
-use crate::{NodeId, Value};
+use crate::{Key, NodeId, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -26,8 +26,40 @@ pub enum Outcome {
 pub enum Reply {
     /// Done; there is nothing to say.
     Done,
-    /// What the register holds; `None` if it was never written.
+    /// What the register holds, or what came out of the queue; `None` if there is nothing.
     Read(Option<Value>),
+    /// The elements of a list in order, of a set in any order, or of a queue in the order in which they came out.
+    List(Vec<Value>),
+    /// Where the counter stands.
+    Count(i64),
+    /// Whether it is so.
+    Is(bool),
+    /// The lock is held, with this fencing token if the system gives any.
+    Held(Option<u64>),
+    /// The balance of each account.
+    Balances(Vec<(Key, i64)>),
+    /// Who leads in which term, if anyone does.
+    Leader(Option<(NodeId, u64)>),
+    /// Every change, with the revision that it made.
+    Changes(Vec<(u64, Value)>),
+    /// What each part of the transaction got, in the order of its parts.
+    Txn(Vec<Got>),
+}
+
+/// What one part of a transaction got.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Got {
+    /// Nothing: it only changed something.
+    Done,
+    /// What a register held; `None` if it was never written.
+    Value(Option<Value>),
+    /// What a list held.
+    List(Vec<Value>),
+    /// At which offset a message was put, if the system said so.
+    Offset(Option<u64>),
+    /// Messages with their logs and offsets, in order.
+    Messages(Vec<(Key, u64, Value)>),
 }
 
 /// Why a call certainly had no effect.
@@ -51,6 +83,12 @@ pub enum Refusal {
     Unserved,
     /// The node is stopping and took no request.
     Stopping,
+    /// The transaction was aborted.
+    Aborted,
+    /// The lock is held by somebody else, or not by the caller.
+    NotHeld,
+    /// Anything else that certainly had no effect, in the system's words.
+    Other(String),
 }
 
 /// Why nobody can tell.
@@ -102,10 +140,47 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Ok(Reply::Done) => f.write_str("ok"),
-            Outcome::Ok(Reply::Read(value)) => write!(f, "ok {}", held(*value)),
+            Outcome::Ok(reply) => write!(f, "ok {reply}"),
             Outcome::Fail(refusal) => write!(f, "fail: {refusal}"),
             Outcome::Unknown(doubt) => write!(f, "unknown: {doubt}"),
         }
+    }
+}
+
+fn listed<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(" "))
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Reply::Done => "done".to_owned(),
+            Reply::Read(value) => held(*value),
+            Reply::List(values) => listed(values, Value::to_string),
+            Reply::Count(count) => count.to_string(),
+            Reply::Is(yes) => yes.to_string(),
+            Reply::Held(None) => "held".to_owned(),
+            Reply::Held(Some(token)) => format!("held with token {token}"),
+            Reply::Balances(all) => listed(all, |(key, balance)| format!("{key}:{balance}")),
+            Reply::Leader(None) => "nobody".to_owned(),
+            Reply::Leader(Some((node, term))) => format!("{node} in term {term}"),
+            Reply::Changes(changes) => listed(changes, |(revision, value)| format!("{revision}:{value}")),
+            Reply::Txn(gots) => listed(gots, Got::to_string),
+        };
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Display for Got {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Got::Done | Got::Offset(None) => "done".to_owned(),
+            Got::Value(value) => held(*value),
+            Got::List(values) => listed(values, Value::to_string),
+            Got::Offset(Some(offset)) => format!("@{offset}"),
+            Got::Messages(all) => listed(all, |(key, offset, value)| format!("{key}@{offset}:{value}")),
+        };
+        f.write_str(&text)
     }
 }
 
@@ -118,6 +193,9 @@ impl fmt::Display for Refusal {
             Refusal::Unreachable => f.write_str("unreachable"),
             Refusal::Unserved => f.write_str("call not served"),
             Refusal::Stopping => f.write_str("stopping"),
+            Refusal::Aborted => f.write_str("aborted"),
+            Refusal::NotHeld => f.write_str("not held"),
+            Refusal::Other(why) => f.write_str(why),
         }
     }
 }
