@@ -1,12 +1,9 @@
 //! How many operations a second are judged. `cargo bench -p tribunal-checkers`.
 
-#[path = "../src/linearizable/tests/simulate.rs"]
-mod simulate;
-
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use simulate::{STAY, Shape, simulate};
 use std::hint::black_box;
 use std::time::Duration;
+use tribunal_checkers::synthetic::registers::{STAY, Shape, simulate};
 use tribunal_checkers::{Budget, Checker, Linearizable, Verdict};
 
 fn judge(c: &mut Criterion, group: &str, cases: &[(&str, Shape)]) {

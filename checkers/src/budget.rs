@@ -17,6 +17,17 @@ impl Budget {
         Budget { deadline: Instant::now() + time, bytes }
     }
 
+    /// How much time is left.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// So much time from now, and so much memory, but no more than this budget has.
+    #[must_use]
+    pub fn at_most(&self, time: Duration, bytes: usize) -> Budget {
+        Budget { deadline: self.deadline.min(Instant::now() + time), bytes: self.bytes.min(bytes) }
+    }
+
     /// Whether the time is up. Costs a system call: ask every few thousand steps.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline

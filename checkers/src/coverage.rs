@@ -14,7 +14,7 @@
 //! * Every node is down at the end. That follows from the above; it is said because it explains them.
 
 use crate::{Budget, Checker, Report};
-use history::{CallKind, Event, Fault, FaultKind, History, Injection, NodeId, Phase};
+use history::{CallKind, Event, Fault, FaultKind, History, Injection, NodeId, Phase, Pressure};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many calls must succeed in the main phase.
@@ -44,8 +44,8 @@ struct Seen {
     excuses: BTreeMap<FaultKind, String>,
     nodes: BTreeSet<NodeId>,
     down: BTreeMap<NodeId, FaultKind>,
-    /// The nodes whose disks were made to fail.
-    ill: BTreeSet<NodeId>,
+    /// The nodes that we made to die, perhaps, and by what kind of fault: its repair starts them again.
+    weakened: BTreeMap<NodeId, FaultKind>,
 }
 
 impl Seen {
@@ -59,17 +59,11 @@ impl Seen {
                 Event::Injected { fault, result } => seen.injected(fault, result),
                 Event::Died { node, .. } => {
                     seen.nodes.insert(*node);
-                    let by = if seen.ill.contains(node) { FaultKind::Disk } else { FaultKind::Kill };
+                    let by = seen.weakened.get(node).copied().unwrap_or(FaultKind::Kill);
                     seen.down.insert(*node, by);
                 }
-                Event::Inject(fault) => {
-                    if let Fault::Sicken { nodes, illness } = fault.as_ref()
-                        && illness.is_failure()
-                    {
-                        seen.ill.extend(nodes);
-                    }
-                }
-                Event::Complete { .. } | Event::Violated(_) => {}
+                Event::Inject(fault) => seen.weakens(fault),
+                Event::Complete { .. } | Event::Noticed { .. } | Event::Violated(_) => {}
             }
         }
         seen.phases = phases.iter().map(|(_, phase)| *phase).collect();
@@ -83,18 +77,38 @@ impl Seen {
             }
             let Some(phase) = phase_at(op.invoked) else { continue };
             *seen.ok.entry(phase).or_default() += usize::from(op.outcome.is_ok());
-            if phase == Phase::Final {
-                *seen.last_looks.entry(op.call.key()).or_default() |= op.outcome.is_ok();
+            if phase == Phase::Final
+                && let Some(key) = op.call.key()
+            {
+                *seen.last_looks.entry(key).or_default() |= op.outcome.is_ok();
             }
         }
         seen
     }
 
+    /// Notes who may now die of this.
+    fn weakens(&mut self, fault: &Fault) {
+        let nodes = match fault {
+            Fault::Sicken { nodes, illness } if illness.is_failure() => nodes,
+            Fault::Damage { nodes, .. } | Fault::Press { nodes, pressure: Pressure::Memory { .. } } => nodes,
+            _ => return,
+        };
+        self.weakened.extend(nodes.iter().map(|node| (*node, fault.kind())));
+    }
+
     fn injected(&mut self, fault: &Fault, result: &Injection) {
-        if let Fault::Kill { nodes } | Fault::Crash { nodes } | Fault::Start { nodes } = fault {
+        if let Fault::Kill { nodes }
+        | Fault::Terminate { nodes }
+        | Fault::Crash { nodes, .. }
+        | Fault::Start { nodes } = fault
+        {
             self.nodes.extend(nodes);
         }
         let made = matches!(result, Injection::Installed(_));
+        if let (true, Fault::Members { join, leave }) = (made, fault) {
+            self.nodes.extend(join);
+            self.nodes.retain(|node| !leave.contains(node));
+        }
         if !fault.is_repair() {
             let place = match result {
                 Injection::Installed(_) => 0,
@@ -107,7 +121,7 @@ impl Seen {
             }
         }
         match fault {
-            Fault::Kill { nodes } | Fault::Crash { nodes } if made => {
+            Fault::Kill { nodes } | Fault::Terminate { nodes } | Fault::Crash { nodes, .. } if made => {
                 self.down.extend(nodes.iter().map(|node| (*node, fault.kind())));
             }
             Fault::Start { nodes } if made => self.down.retain(|node, _| !nodes.contains(node)),
@@ -331,11 +345,16 @@ mod tests {
 
     #[test]
     fn all_nodes_killed_and_never_started_again_is_unknown() {
-        let kill = Fault::Kill { nodes: NodeId::all(3) };
-        let run = main().reads(20).fault(kill, installed());
-        let silent = run.clone().phase(Phase::Final).read(0, false).phase(Phase::Done);
-        silent.doubted(&[FaultKind::Kill], "all 3 nodes were down");
-        let repair = Fault::Repair { kind: FaultKind::Kill };
-        assert_eq!(run.fault(repair, installed()).good_end().judged(&[FaultKind::Kill]).0, Verdict::Valid);
+        let nodes = || NodeId::all(3);
+        for end in [Fault::Kill { nodes: nodes() }, Fault::Terminate { nodes: nodes() }] {
+            let run = main().reads(20).fault(end, installed());
+            let silent = run.clone().phase(Phase::Final).read(0, false).phase(Phase::Done);
+            silent.doubted(&[FaultKind::Kill], "all 3 nodes were down");
+            let repair = Fault::Repair { kind: FaultKind::Kill };
+            assert_eq!(
+                run.fault(repair, installed()).good_end().judged(&[FaultKind::Kill]).0,
+                Verdict::Valid
+            );
+        }
     }
 }

@@ -5,12 +5,14 @@
 //! kernel, out of memory; SIGTERM is a person or a service manager; and a node that says that the disk is full
 //! or the port taken died of its surroundings. Those make the run unknown and do not accuse.
 //!
-//! A node whose disk we made to fail (not only slow) may well stop: it cannot keep its word. Its deaths from then on are
-//! ours, as those of the killed are, and only counted.
+//! A node whose disk we made to fail (not only slow) may well stop: it cannot keep its word. So may one whose data we
+//! damaged. Their deaths from then on are ours, as those of the killed are, and only counted. While we leave a node no more
+//! memory, so is a SIGKILL, which is how the kernel enforces that; nothing else is.
 
-use crate::{Anomaly, Budget, Checker, Report};
-use history::{Event, Fault, History, NodeId, Phase, Time};
-use std::collections::BTreeSet;
+use crate::checker::Sifted;
+use crate::{Anomaly, Budget, Case, Checker, Report};
+use history::{Event, Fault, FaultKind, History, NodeId, Phase, Pressure, Time};
+use std::collections::BTreeMap;
 
 /// Accuses a node that died by its own doing, and doubts a run in which one died of anything else.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,23 +21,12 @@ pub struct Deaths;
 /// Signals that a process earns by what it does: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
 const EARNED: [u32; 7] = [4, 5, 6, 7, 8, 11, 31];
 
+/// What the kernel ends a process with that has no memory left.
+const SIGKILL: u32 = 9;
+
 /// What a process says when its surroundings, and not itself, are at fault.
 const SURROUNDINGS: [&str; 4] =
     ["No space left on device", "Address already in use", "Too many open files", "Cannot allocate memory"];
-
-/// The nodes whose disks were made to fail before the event at `index`.
-fn sickened(history: &History, index: usize) -> BTreeSet<NodeId> {
-    let before = history.entries().iter().take(index);
-    let faults = before.filter_map(|entry| match &entry.event {
-        Event::Inject(fault) => Some(fault.as_ref()),
-        _ => None,
-    });
-    let victims = faults.filter_map(|fault| match fault {
-        Fault::Sicken { nodes, illness } if illness.is_failure() => Some(nodes),
-        _ => None,
-    });
-    victims.flatten().copied().collect()
-}
 
 struct Death<'h> {
     index: usize,
@@ -45,11 +36,47 @@ struct Death<'h> {
 }
 
 impl Death<'_> {
+    /// Why it is our doing, if it is: the name under which such deaths are counted.
+    fn excuse(&self, history: &History) -> Option<&'static str> {
+        let (mut disk, mut damaged, mut squeezed) = (false, false, false);
+        for entry in history.entries().iter().take(self.index) {
+            match &entry.event {
+                Event::Inject(fault) => match fault.as_ref() {
+                    Fault::Sicken { nodes, illness } => {
+                        disk |= illness.is_failure() && nodes.contains(&self.node);
+                    }
+                    Fault::Damage { nodes, .. } => damaged |= nodes.contains(&self.node),
+                    Fault::Press { nodes, pressure: Pressure::Memory { .. } } => {
+                        squeezed |= nodes.contains(&self.node);
+                    }
+                    _ => {}
+                },
+                // Only once it was made: until then it may die of what is being repaired.
+                Event::Injected { fault, .. } if **fault == (Fault::Repair { kind: FaultKind::Pressure }) => {
+                    squeezed = false;
+                }
+                _ => {}
+            }
+        }
+        let killed = number_after(self.status(), "signal") == Some(SIGKILL);
+        if disk {
+            Some("deaths by a failing disk")
+        } else if damaged {
+            Some("deaths by damaged data")
+        } else {
+            (squeezed && killed).then_some("deaths by our limit of memory")
+        }
+    }
+
+    /// The last words can say anything; the status stands before them.
+    fn status(&self) -> &str {
+        self.how.split(';').next().unwrap_or(self.how)
+    }
+
     /// Whether the node did it itself, as far as its exit status and last words tell.
     fn is_its_own(&self) -> bool {
         let excused = SURROUNDINGS.iter().any(|words| self.how.contains(words));
-        // The last words can say anything; the status stands before them.
-        let status = self.how.split(';').next().unwrap_or(self.how);
+        let status = self.status();
         let earned = match number_after(status, "signal") {
             Some(signal) => EARNED.contains(&signal),
             None => number_after(status, "exit").is_some() || status.contains("panic"),
@@ -79,15 +106,18 @@ impl Checker for Deaths {
             Event::Died { node, how } => Some(Death { index, time: entry.time, node: *node, how }),
             _ => None,
         });
-        let ours = |death: &Death<'_>| sickened(history, death.index).contains(&death.node);
-        let (excused, unexplained): (Vec<Death<'_>>, Vec<Death<'_>>) = deaths.partition(ours);
+        let (mut excused, mut unexplained) = (BTreeMap::new(), Vec::new());
+        for death in deaths {
+            match death.excuse(history) {
+                Some(excuse) => *excused.entry(excuse).or_insert(0) += 1,
+                None => unexplained.push(death),
+            }
+        }
         let (own, other): (Vec<Death<'_>>, Vec<Death<'_>>) =
             unexplained.into_iter().partition(Death::is_its_own);
-        let anomaly = |death: &Death<'_>| Anomaly {
-            name: "node died".to_owned(),
-            key: None,
-            story: format!("{} died at {} and nobody had killed it: {}.", death.node, death.time, death.how),
-            events: vec![death.index],
+        let anomaly = |Death { index, time, node, how }: &Death<'_>| {
+            let story = format!("{node} died at {time} and nobody had killed it: {how}.");
+            Anomaly::new("node died", None, story, [*index])
         };
         let report = match (own.first(), other.first()) {
             (Some(first), _) => {
@@ -101,7 +131,12 @@ impl Checker for Deaths {
             (None, None) => Report::valid(self.name(), "nobody died by itself"),
         };
         let report = report.measure("unexplained deaths", own.len() + other.len());
-        if excused.is_empty() { report } else { report.measure("deaths by a failing disk", excused.len()) }
+        excused.into_iter().fold(report, |report, (excuse, count)| report.measure(excuse, count))
+    }
+
+    fn open(&self) -> Option<Box<dyn Case + '_>> {
+        let matters = |event: &Event| !matches!(event, Event::Invoke { .. } | Event::Complete { .. });
+        Some(Box::new(Sifted::new(self, matters)))
     }
 }
 
@@ -157,6 +192,36 @@ mod tests {
         assert_eq!(judged(Illness::SyncErrors, 3), Verdict::Valid);
         assert_eq!(judged(Illness::SyncErrors, 2), Verdict::Invalid);
         assert_eq!(judged(Illness::SlowSyncs { delay_ms: 9 }, 3), Verdict::Invalid, "slow is no excuse");
+    }
+
+    #[test]
+    fn damaged_data_excuses_whatever_follows_and_little_memory_a_sigkill_until_it_is_repaired() {
+        use history::{Damage, Evidence, Injection};
+        let nodes = || vec![NodeId(3)];
+        let damage = Fault::Damage { nodes: nodes(), damage: Damage::FlipBit { file: None } };
+        let memory = Fault::Press { nodes: nodes(), pressure: Pressure::Memory { spare_kib: 1 } };
+        let cpu = Fault::Press { nodes: nodes(), pressure: Pressure::Cpu { permille: 1 } };
+        let judged = |fault: &Fault, repaired: bool, how: &str| {
+            let mut history = History::new();
+            history.push(Time(0), Event::Phase(Phase::Main)).unwrap();
+            history.push(Time(1), Event::Inject(Box::new(fault.clone()))).unwrap();
+            if repaired {
+                let fault = Box::new(Fault::Repair { kind: fault.kind() });
+                history.push(Time(2), Event::Inject(fault.clone())).unwrap();
+                let result = Box::new(Injection::Installed(Evidence("done".to_owned())));
+                history.push(Time(3), Event::Injected { fault, result }).unwrap();
+            }
+            history.push(Time(4), Event::Died { node: NodeId(3), how: how.to_owned() }).unwrap();
+            Deaths.check(&history, &Budget::default()).verdict
+        };
+        let (refuses, panics) = ("exit status: 65; last words: damaged at byte 9", "exit status: 101");
+        let killed = "signal: 9 (SIGKILL); last words: none";
+        assert_eq!(judged(&damage, false, refuses), Verdict::Valid);
+        assert_eq!(judged(&damage, true, refuses), Verdict::Valid, "what it learned from bad data it keeps");
+        assert_eq!(judged(&memory, false, killed), Verdict::Valid);
+        assert_eq!(judged(&memory, false, panics), Verdict::Invalid, "nobody must panic for want of memory");
+        assert_eq!(judged(&memory, true, killed), Verdict::Unknown, "by then it has all it wants");
+        assert_eq!(judged(&cpu, false, killed), Verdict::Unknown, "slow is no excuse");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The simulator looks into the nodes after every step. What it saw broken there is a proof of a bug, whether
 //! or not any client could notice.
 
-use crate::{Anomaly, Budget, Checker, Report};
+use crate::checker::Sifted;
+use crate::{Anomaly, Budget, Case, Checker, Report};
 use history::{Entry, Event, History};
 
 /// Accuses for every [`Event::Violated`].
@@ -17,17 +18,11 @@ impl Checker for Invariants {
 
     fn check(&self, history: &History, _: &Budget) -> Report {
         let anomaly = |(index, entry): (usize, &Entry)| match &entry.event {
-            Event::Violated(violation) => Some(Anomaly {
-                name: violation.property.clone(),
-                key: None,
-                story: format!(
-                    "{}: {} This breaks {}.",
-                    entry.time,
-                    sentence(&violation.story),
-                    violation.source
-                ),
-                events: vec![index],
-            }),
+            Event::Violated(violation) => {
+                let (told, source) = (sentence(&violation.story), &violation.source);
+                let story = format!("{}: {told} This breaks {source}.", entry.time);
+                Some(Anomaly::new(&violation.property, None, story, [index]))
+            }
             _ => None,
         };
         let anomalies: Vec<Anomaly> = history.entries().iter().enumerate().filter_map(anomaly).collect();
@@ -35,6 +30,10 @@ impl Checker for Invariants {
             None => Report::valid(self.name(), "none was seen broken"),
             Some(first) => Report::invalid(self.name(), format!("{} was violated", first.name), anomalies),
         }
+    }
+
+    fn open(&self) -> Option<Box<dyn Case + '_>> {
+        Some(Box::new(Sifted::new(self, |event| matches!(event, Event::Violated(_)))))
     }
 }
 

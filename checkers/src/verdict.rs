@@ -1,5 +1,6 @@
 //! What a judge says.
 
+use crate::Link;
 use history::Key;
 use serde::Serialize;
 use std::fmt;
@@ -43,6 +44,9 @@ pub struct Anomaly {
     pub story: String,
     /// The indexes of the events that show it, ascending.
     pub events: Vec<usize>,
+    /// If it is a circle of transactions: those of it. If there are several, every order closes one of them.
+    #[serde(skip)]
+    pub circles: Vec<Vec<Link>>,
 }
 
 impl Verdict {
@@ -72,6 +76,28 @@ impl Report {
         Report { anomalies, ..Report::new(checker, Verdict::Invalid, summary) }
     }
 
+    /// What was found decides: anomalies accuse, else `doubt` leaves it open, else all was as `fine` says.
+    pub(crate) fn conclude(
+        checker: &str,
+        anomalies: Vec<Anomaly>,
+        doubt: Option<String>,
+        fine: impl Into<String>,
+    ) -> Report {
+        if anomalies.is_empty() {
+            return doubt
+                .map_or_else(|| Report::valid(checker, fine), |doubt| Report::unknown(checker, doubt));
+        }
+        let mut kinds: Vec<(&str, usize)> = Vec::new();
+        for anomaly in &anomalies {
+            match kinds.iter_mut().find(|(name, _)| *name == anomaly.name) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((&anomaly.name, 1)),
+            }
+        }
+        let summary: Vec<String> = kinds.iter().map(|(name, count)| format!("{count} × {name}")).collect();
+        Report::invalid(checker, summary.join(", "), anomalies)
+    }
+
     /// Adds a measure.
     #[must_use]
     pub fn measure(mut self, name: &str, value: impl fmt::Display) -> Report {
@@ -82,6 +108,21 @@ impl Report {
     fn new(checker: &str, verdict: Verdict, summary: impl Into<String>) -> Report {
         let (checker, summary) = (checker.to_owned(), summary.into());
         Report { checker, verdict, summary, anomalies: Vec::new(), measures: Vec::new() }
+    }
+}
+
+impl Anomaly {
+    /// Of this name, about this object; `events` in any order, and more than once if need be.
+    pub(crate) fn new(
+        name: &str,
+        key: impl Into<Option<Key>>,
+        story: String,
+        events: impl IntoIterator<Item = usize>,
+    ) -> Anomaly {
+        let mut events: Vec<usize> = events.into_iter().collect();
+        events.sort_unstable();
+        events.dedup();
+        Anomaly { name: name.to_owned(), key: key.into(), story, events, circles: Vec::new() }
     }
 }
 

@@ -1,9 +1,8 @@
 //! From a violation to a story that a reader can follow.
 
-use super::prepare::{Item, NEVER};
 use super::unique::{Violation, Zone};
-use crate::Anomaly;
-use crate::models::register::Action;
+use crate::flaw::{Kind, Word};
+use crate::{Anomaly, Flaw, Item, NEVER};
 use history::{Call, Event, History, Key, Op, Outcome, Refusal, Reply, Value, text};
 
 /// How many operations a story lists at most.
@@ -15,8 +14,8 @@ pub(crate) struct Teller<'h> {
     pub history: &'h History,
     /// Which key it is about.
     pub key: Key,
-    /// What the key held in the beginning.
-    pub initial: Option<Value>,
+    /// What the key held in the beginning, for people.
+    pub beginning: String,
 }
 
 fn held(value: Option<Value>) -> String {
@@ -36,8 +35,13 @@ fn saw(op: &Op<'_>) -> Option<Option<Value>> {
 /// What an operation was to leave, whatever became of it.
 fn left(op: &Op<'_>) -> Option<Value> {
     match op.call {
-        Call::Write { value, .. } | Call::Cas { new: value, .. } => Some(*value),
-        Call::Read { .. } => None,
+        Call::Write { value, .. }
+        | Call::Cas { new: value, .. }
+        | Call::Add { value, .. }
+        | Call::Append { value, .. }
+        | Call::Enqueue { value, .. }
+        | Call::Guarded { value, .. } => Some(*value),
+        _ => None,
     }
 }
 
@@ -87,15 +91,15 @@ impl<'h> Teller<'h> {
 
     /// An event with its time.
     fn at(&self, event: u32) -> String {
-        format!("event {event} ({})", self.history.entries()[event as usize].time)
+        match self.history.entries().get(event as usize) {
+            Some(entry) => format!("event {event} ({})", entry.time),
+            None => "the end".to_owned(),
+        }
     }
 
     fn anomaly(&self, name: &str, story: String, ops: &[Op<'_>]) -> Anomaly {
-        let mut events: Vec<usize> =
-            ops.iter().flat_map(|op| [Some(op.invoked), op.completed]).flatten().collect();
-        events.sort_unstable();
-        events.dedup();
-        Anomaly { name: name.to_owned(), key: Some(self.key), story, events }
+        let events = ops.iter().flat_map(|op| [Some(op.invoked), op.completed]).flatten();
+        Anomaly::new(name, self.key, story, events)
     }
 
     /// Tells a violation.
@@ -110,45 +114,68 @@ impl<'h> Teller<'h> {
         }
     }
 
-    /// Tells of a compare-and-set that was refused although it found what it expected.
-    pub fn refused(&self, invoked: usize) -> Anomaly {
-        let op = self.op(invoked as u32);
-        let found = held(saw(&op).flatten());
-        let story = format!(
-            "{} was refused because {} held {found}. But {found} is what it expected: it should have succeeded.",
-            self.full(&op),
-            self.key
-        );
-        self.anomaly("refused without cause", story, &[op])
-    }
-
-    /// Tells that no order explains `core`, in which operations whose outcome does not matter never return.
-    pub fn no_order(&self, core: &[Item<Action>], stuck: u32) -> Anomaly {
-        let certain = core.iter().filter(|item| item.returned != NEVER);
-        let ops: Vec<Op<'_>> = certain.map(|item| self.op(item.invoked)).collect();
-        let last = self.op(stuck);
+    /// Tells a story with a list of the operations of these events; how many there are, and the list, are handed to
+    /// `story`.
+    pub fn listing(&self, name: &str, events: &[u32], story: impl FnOnce(usize, &str) -> String) -> Anomaly {
+        let ops: Vec<Op<'h>> = events.iter().map(|event| self.op(*event)).collect();
         let mut lines: Vec<String> = ops.iter().take(LISTED).map(|op| self.full(op)).collect();
         if ops.len() > LISTED {
             lines.push(format!("and {} more", ops.len() - LISTED));
         }
-        let story = format!(
-            "Everything on {} before {} can be explained. Then {} returned, and no order of the operations \
-             explains it any more. These {} alone rule it out, even if every other change were free to happen or \
-             not, given that {} held {} in the beginning: {}.",
-            self.key,
-            self.at(stuck),
-            self.on(&last),
-            ops.len(),
-            self.key,
-            held(self.initial),
-            lines.join("; ")
-        );
-        self.anomaly("not linearizable", story, &ops)
+        self.anomaly(name, story(ops.len(), &lines.join("; ")), &ops)
+    }
+
+    /// Tells what a quick algorithm found.
+    pub fn flaw(&self, flaw: &Flaw) -> Anomaly {
+        match &flaw.0 {
+            Kind::Register(violation) => self.violation(violation),
+            Kind::Phantom { seen_by, value } => self.phantom(&self.op(*seen_by), Some(*value)),
+            Kind::Told { name, words } => {
+                let (mut story, mut ops) = (String::new(), Vec::new());
+                for word in words {
+                    match word {
+                        Word::Say(words) => story.push_str(words),
+                        Word::At(event) => story.push_str(&self.at(*event)),
+                        Word::Op(event) | Word::Brief(event) => {
+                            let op = self.op(*event);
+                            let brief = matches!(word, Word::Brief(_));
+                            story.push_str(&if brief { self.on(&op) } else { self.full(&op) });
+                            ops.push(op);
+                        }
+                    }
+                }
+                self.anomaly(name, story, &ops)
+            }
+        }
+    }
+
+    /// Tells that no order explains `core`, in which operations whose outcome does not matter never return.
+    pub fn no_order<A>(&self, core: &[Item<A>], stuck: u32) -> Anomaly {
+        let certain = core.iter().filter(|item| item.returned != NEVER);
+        let events: Vec<u32> = certain.map(|item| item.invoked).collect();
+        let last = self.op(stuck);
+        self.listing("not linearizable", &events, |count, list| {
+            format!(
+                "Everything on {} before {} can be explained. Then {} returned, and no order of the operations \
+                 explains it any more. These {count} alone rule it out, even if every other change were free to \
+                 happen or not, given that {} held {} in the beginning: {list}.",
+                self.key,
+                self.at(stuck),
+                self.on(&last),
+                self.key,
+                self.beginning,
+            )
+        })
     }
 
     fn unwritten(&self, reader: &Op<'h>) -> Anomaly {
-        let value = saw(reader).flatten();
-        let aborted = |op: &Op<'_>| op.call.key() == self.key && op.outcome.is_fail() && left(op) == value;
+        self.phantom(reader, saw(reader).flatten())
+    }
+
+    /// Somebody saw what nobody put there, but for those who failed.
+    fn phantom(&self, reader: &Op<'h>, value: Option<Value>) -> Anomaly {
+        let aborted =
+            |op: &Op<'_>| op.call.key() == Some(self.key) && op.outcome.is_fail() && left(op) == value;
         let writer = value.and_then(|_| self.history.ops().find(aborted));
         let (reader_told, value) = (self.full(reader), held(value));
         match writer {
@@ -163,8 +190,7 @@ impl<'h> Teller<'h> {
             None => {
                 let story = format!(
                     "{reader_told} saw {value}. Nobody ever wrote {value} to {}, which held {} in the beginning.",
-                    self.key,
-                    held(self.initial)
+                    self.key, self.beginning
                 );
                 self.anomaly("phantom value", story, &[*reader])
             }
@@ -192,7 +218,7 @@ impl<'h> Teller<'h> {
         while chain.len() < LISTED {
             let wanted = saw(&chain[chain.len() - 1]).flatten();
             let wrote =
-                |op: &Op<'_>| op.call.key() == self.key && !op.outcome.is_fail() && left(op) == wanted;
+                |op: &Op<'_>| op.call.key() == Some(self.key) && !op.outcome.is_fail() && left(op) == wanted;
             match self.history.ops().find(wrote) {
                 Some(op) if chain.iter().all(|known| known.invoked != op.invoked) => chain.push(op),
                 _ => break,
@@ -277,14 +303,14 @@ impl<'h> Teller<'h> {
 
     /// The values that a block went through, as far as its ends tell.
     fn values(&self, zone: Zone) -> String {
-        let begin = zone.root.map_or(self.initial, |root| left(&self.op(root)));
+        let begin = zone.root.map_or_else(|| self.beginning.clone(), |root| held(left(&self.op(root))));
         let end = match zone.last {
-            0 => begin,
-            last => saw(&self.op(last)).unwrap_or(begin),
+            0 => begin.clone(),
+            last => saw(&self.op(last)).map_or_else(|| begin.clone(), held),
         };
         match begin == end {
-            true => held(begin),
-            false => format!("{}, and then {} by compare-and-set,", held(begin), held(end)),
+            true => begin,
+            false => format!("{begin}, and then {end} by compare-and-set,"),
         }
     }
 

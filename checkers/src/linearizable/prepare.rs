@@ -1,129 +1,100 @@
 //! From a history to the operations that a check of linearizability must explain.
 //!
-//! * A failed operation had no effect and is dropped. A compare-and-set that failed because it found something
-//!   else is kept as what it is: a read.
-//! * A read whose answer is unknown demands nothing and changes nothing, so it is dropped.
-//! * A change whose outcome is unknown may happen at any time after its invocation: it returns [`NEVER`].
-//! * A compare-and-set from a value to itself is a read.
+//! What each operation means is the object's business. A change whose outcome is unknown may happen at any time
+//! after its invocation: it returns [`NEVER`]. An object whose calls are all about parts of it is as many objects.
 
 use crate::models::register::Action;
-use history::{Call, History, Key, Op, Outcome, Refusal, Reply, Value};
-use rustc_hash::FxHashMap;
+use crate::{Flaw, Item, Meaning, NEVER, Object};
+use history::{History, Key, Op, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Where an operation returns that need not have happened yet when the history ends.
-pub(crate) const NEVER: u32 = u32::MAX;
-
-/// One operation to be explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Item<A> {
-    /// What it saw and did.
-    pub action: A,
-    /// The index of its invocation.
-    pub invoked: u32,
-    /// The index of its return, or [`NEVER`].
-    pub returned: u32,
-}
-
-/// A history, taken apart by key.
-#[derive(Debug, Default)]
-pub(crate) struct Prepared {
-    /// Every key, in the order of first use.
-    pub keys: Vec<Key>,
+/// A history, taken apart by object.
+#[derive(Debug)]
+pub(crate) struct Prepared<A> {
+    /// Every object, in the order of first use: its key, and which part of it, if its parts are objects of their
+    /// own.
+    pub objects: Vec<(Key, Option<Value>)>,
     /// The items of each of them, in the order of invocation.
-    items: Vec<Vec<Item<Action>>>,
-    /// Compare-and-sets that were refused although they found what they expected: their key and invocation.
-    pub refused: Vec<(Key, usize)>,
+    items: Vec<Vec<Item<A>>>,
+    /// Answers that could never be right, with their keys.
+    pub absurd: Vec<(Key, Flaw)>,
+    /// How many keys there are.
+    pub keys: usize,
     /// How many operations there were, of every outcome.
     pub ops: usize,
     /// How many of them ended unknown.
     pub unknown: usize,
+    /// How many of them are known to have done or seen something.
+    pub certain: usize,
 }
 
-/// Why a history is not one of a register: the event whose answer does not fit its call.
+/// Why a history is not one of such an object: the event whose answer does not fit its call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Misfit(pub String);
 
-/// What an operation means to the check.
-enum Meaning {
-    Nothing,
-    Item(Item<Action>),
-    RefusedWithoutCause,
-}
-
-impl Prepared {
-    /// Takes `history` apart, in one pass over it.
-    pub fn of(history: &History) -> Result<Prepared, Misfit> {
+impl<A> Prepared<A> {
+    /// Takes `history` apart, in one pass over it, or two if its objects may have parts.
+    pub fn of<O: Object<Action = A>>(object: &O, history: &History) -> Result<Prepared<A>, Misfit> {
         if history.len() >= NEVER as usize / 2 {
             return Err(Misfit(format!("the history has {} events, more than can be judged", history.len())));
         }
-        let mut prepared = Prepared { ops: history.ops().len(), ..Prepared::default() };
-        let places = prepared.find_keys(history);
-        for (op, place) in history.ops().zip(places) {
-            prepared.unknown += usize::from(op.outcome.is_unknown());
-            match meaning(&op)? {
+        let mut prepared = Prepared {
+            objects: Vec::new(),
+            items: Vec::new(),
+            absurd: Vec::new(),
+            keys: 0,
+            ops: history.ops().len(),
+            unknown: 0,
+            certain: 0,
+        };
+        let whole = prepared.find_whole(object, history);
+        let (mut known, mut in_parts) = (FxHashMap::default(), FxHashSet::default());
+        for op in history.ops() {
+            let key = object.key(op.call).ok_or_else(|| misfit(&op))?;
+            let part = object.part(op.call).filter(|_| !whole.contains(&key));
+            let place = *known.entry((key, part)).or_insert(prepared.objects.len());
+            if place == prepared.objects.len() {
+                prepared.objects.push((key, part));
+                prepared.items.push(Vec::new());
+                prepared.keys += usize::from(part.is_none() || in_parts.insert(key));
+            }
+            let unknown = op.outcome.is_unknown();
+            prepared.unknown += usize::from(unknown);
+            match object.meaning(&op) {
                 Meaning::Nothing => {}
-                Meaning::RefusedWithoutCause => prepared.refused.push((op.call.key(), op.invoked)),
-                Meaning::Item(item) => prepared.items[place as usize].push(item),
+                Meaning::Misfit => return Err(misfit(&op)),
+                Meaning::Absurd(flaw) => prepared.absurd.push((key, flaw)),
+                Meaning::Action(action) => {
+                    let returned = op.completed.filter(|_| !unknown).map_or(NEVER, |at| at as u32);
+                    let item = Item { action, invoked: op.invoked as u32, returned };
+                    prepared.certain += usize::from(returned != NEVER);
+                    prepared.items[place].push(item);
+                }
             }
         }
         Ok(prepared)
     }
 
-    /// Finds every key and makes room for its items; the place of the key of each operation.
-    fn find_keys(&mut self, history: &History) -> Vec<u32> {
-        let mut known = FxHashMap::default();
-        let mut sizes = Vec::new();
-        let mut place_of = |op: Op<'_>| {
-            let key = op.call.key();
-            let place = *known.entry(key).or_insert(sizes.len() as u32);
-            if place as usize == sizes.len() {
-                self.keys.push(key);
-                sizes.push(0);
-            }
-            sizes[place as usize] += 1;
-            place
-        };
-        let places = history.ops().map(&mut place_of).collect();
-        self.items = sizes.into_iter().map(Vec::with_capacity).collect();
-        places
+    /// The keys that some call is about as a whole, if there are parts at all.
+    fn find_whole<O: Object<Action = A>>(&self, object: &O, history: &History) -> FxHashSet<Key> {
+        if !object.in_parts() {
+            return FxHashSet::default();
+        }
+        let whole = history.ops().filter(|op| object.part(op.call).is_none());
+        whole.filter_map(|op| object.key(op.call)).collect()
     }
 
-    /// The items of the key at `place`.
-    pub fn items(&self, place: usize) -> &[Item<Action>] {
+    /// The items of the object at `place`.
+    pub fn items(&self, place: usize) -> &[Item<A>] {
         &self.items[place]
     }
 }
 
-fn meaning(op: &Op<'_>) -> Result<Meaning, Misfit> {
-    let invoked = op.invoked as u32;
-    let done = op.completed.map_or(NEVER, |at| at as u32);
-    let item = |action, returned| Ok(Meaning::Item(Item { action, invoked, returned }));
-    match (op.call, op.outcome) {
-        (Call::Read { .. }, Outcome::Ok(Reply::Read(value))) => item(Action::Read(*value), done),
-        (Call::Write { value, .. }, Outcome::Ok(Reply::Done)) => item(Action::Write(*value), done),
-        (Call::Write { value, .. }, Outcome::Unknown(_)) => item(Action::Write(*value), NEVER),
-        (Call::Cas { expected, new, .. }, Outcome::Ok(Reply::Done)) if *expected == Some(*new) => {
-            item(Action::Read(*expected), done)
-        }
-        (Call::Cas { expected, new, .. }, Outcome::Unknown(_)) if *expected == Some(*new) => {
-            Ok(Meaning::Nothing)
-        }
-        (Call::Cas { expected, new, .. }, Outcome::Ok(Reply::Done)) => {
-            item(Action::Cas { expected: *expected, new: *new }, done)
-        }
-        (Call::Cas { expected, new, .. }, Outcome::Unknown(_)) => {
-            item(Action::Cas { expected: *expected, new: *new }, NEVER)
-        }
-        (Call::Cas { expected, .. }, Outcome::Fail(Refusal::Mismatch { found })) if found == expected => {
-            Ok(Meaning::RefusedWithoutCause)
-        }
-        (Call::Cas { .. }, Outcome::Fail(Refusal::Mismatch { found })) => item(Action::Read(*found), done),
-        (_, Outcome::Fail(_)) | (Call::Read { .. }, Outcome::Unknown(_)) => Ok(Meaning::Nothing),
-        (call, outcome @ Outcome::Ok(_)) => Err(Misfit(format!(
-            "event {}: {call:?} was answered {outcome:?}, which fits no register",
-            op.invoked
-        ))),
-    }
+fn misfit(op: &Op<'_>) -> Misfit {
+    Misfit(format!(
+        "event {}: {} was answered {:?}, which fits no such object",
+        op.invoked, op.call, op.outcome
+    ))
 }
 
 /// Drops every change of unknown outcome that nobody can have seen, for it might as well not have happened; and
@@ -171,10 +142,12 @@ fn note(item: &Item<Action>, sights: &mut FxHashMap<Option<Value>, Sights>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::register::Register;
     use history::text;
 
     fn kept(history: &str) -> Vec<u32> {
-        let prepared = Prepared::of(&text::parse(history).unwrap()).unwrap();
+        let history = text::parse(history).unwrap();
+        let prepared = Prepared::of(&Register::default(), &history).unwrap();
         without_unseen(prepared.items(0)).iter().map(|item| item.invoked).collect()
     }
 

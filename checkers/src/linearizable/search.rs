@@ -18,11 +18,13 @@
 //! were none. Its *no* is certain, and so is its *yes* if the order that it found happens to use each only once.
 //! Only otherwise there is a second search, which keeps the limits.
 
+use super::frontier::{Front, refute};
 use super::meter::{Meter, Stop};
-use super::prepare::{Item, NEVER};
 use super::seen::Seen;
-use crate::Model;
+use super::world::{NONE, World};
+use crate::{Item, Model, NEVER};
 use rustc_hash::FxHashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a search found out.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,24 +50,99 @@ pub(crate) enum Answer {
 /// Searches for an order in which `items`, sorted by invocation, explain everything.
 pub(crate) fn search<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Meter) -> Answer {
     let plan = Plan::of(items);
-    match attempt(model, items, &plan, meter, false) {
-        Some(answer) => answer,
-        None => attempt(model, items, &plan, meter, true).expect("an order within the limits is an order"),
+    let limited = |limited, most, ended: &AtomicBool| {
+        attempt(model, items, &plan, meter, Limits { limited, most, ended })
+    };
+    let never = AtomicBool::new(false);
+    let relaxable = model.bounded() || plan.classes.is_empty();
+    if !relaxable {
+        let answer = limited(true, usize::MAX, &never);
+        return answer.expect("an order within the limits is an order");
+    }
+    // Most are easy. Of the others, one search looks for an order while another looks for the return that none
+    // can reach: the first to know ends both.
+    let thorough = || match limited(false, usize::MAX, &never) {
+        None => limited(true, usize::MAX, &never),
+        found => found,
+    };
+    match limited(false, EASY + 2 * items.len(), &never) {
+        None => limited(true, usize::MAX, &never),
+        Some(Answer::Gone { stop: Stop::Memory, .. }) if plan.slots > 64 => thorough(),
+        Some(Answer::Gone { stop: Stop::Memory, .. }) => {
+            // A thread of its own, because the pool may be busy with other keys for long.
+            let (found, refuted) = std::thread::scope(|scope| {
+                let refuter = scope.spawn(|| refute_and_tell(model, items, &plan, meter, &never));
+                let found = thorough();
+                never.store(true, Ordering::Relaxed);
+                (found, refuter.join().expect("the refuting search does not panic"))
+            });
+            Some(either(found, refuted, || refute(model, items, &plan, meter, &AtomicBool::new(false))))
+        }
+        answer => answer,
+    }
+    .expect("an order within the limits is an order")
+}
+
+/// Whether the refuting search, by itself, finds a return that no order explains.
+#[cfg(test)]
+pub(crate) fn stuck<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Meter) -> bool {
+    let front = refute(model, items, &Plan::of(items), meter, &AtomicBool::new(false));
+    assert!(!matches!(front, Front::Gone(..)), "a budget of a minute was too little");
+    matches!(front, Front::Stuck(_))
+}
+
+fn refute_and_tell<M: Model>(
+    model: &M,
+    items: &[Item<M::Action>],
+    plan: &Plan<M::Action>,
+    meter: &Meter,
+    ended: &AtomicBool,
+) -> Front {
+    let refuted = refute(model, items, plan, meter, ended);
+    if matches!(refuted, Front::Stuck(_)) {
+        ended.store(true, Ordering::Relaxed);
+    }
+    refuted
+}
+
+/// What two searches found together; `again` refutes once more, now that all the memory is free.
+fn either(found: Option<Answer>, refuted: Front, again: impl FnOnce() -> Front) -> Answer {
+    let found = found.expect("an order within the limits is an order");
+    let Answer::Gone { reached, configurations, stop } = found else { return found };
+    let refuted = match refuted {
+        Front::Gone(_, Stop::Memory) => again(),
+        refuted => refuted,
+    };
+    match refuted {
+        Front::Stuck(stuck) => Answer::None { stuck },
+        Front::Gone(further, _) => Answer::Gone { reached: reached.max(further), configurations, stop },
+        Front::Open => Answer::Gone { reached, configurations, stop },
     }
 }
 
+/// So many configurations are no trouble, beside two for each operation.
+const EASY: usize = 1 << 14;
+
+/// What an attempt obeys.
+#[derive(Clone, Copy)]
+struct Limits<'e> {
+    /// Whether an unknown operation takes effect only once.
+    limited: bool,
+    /// How many configurations may be entered.
+    most: usize,
+    /// Whether somebody else knows already.
+    ended: &'e AtomicBool,
+}
+
 /// One search, `limited` or not; nothing if it found an order that is over the limits.
-///
-/// Without limits the states must be as many as the actions at most, as a register's are; of a counter's there
-/// would be no end but that of the budget.
 fn attempt<M: Model>(
     model: &M,
     items: &[Item<M::Action>],
-    plan: &Plan,
+    plan: &Plan<M::Action>,
     meter: &Meter,
-    limited: bool,
+    limits: Limits<'_>,
 ) -> Option<Answer> {
-    let mut search = Search::new(model, items, plan, meter, limited);
+    let mut search = Search::new(model, items, plan, meter, limits);
     match search.run() {
         Ok(true) => (search.over == 0).then(|| Answer::Order(search.order())),
         Ok(false) => Some(Answer::None { stuck: plan.position(items, search.furthest) }),
@@ -78,19 +155,23 @@ fn attempt<M: Model>(
 }
 
 /// What is fixed before the search.
-struct Plan {
+pub(super) struct Plan<A> {
     /// The events in order: item × 2 for an invocation, + 1 for a return.
-    events: Vec<u32>,
+    pub events: Vec<u32>,
+    /// The different actions.
+    pub actions: Vec<A>,
+    /// By item: which of them it is.
+    pub kinds: Vec<u32>,
     /// By item: the slot of one that returns, the class of one that does not.
-    lanes: Vec<u32>,
+    pub lanes: Vec<u32>,
     /// How many slots there are: as many as calls were ever open at once.
-    slots: usize,
+    pub slots: usize,
     /// The items of each class of equal unknown actions, by invocation.
-    classes: Vec<Vec<u32>>,
+    pub classes: Vec<Vec<u32>>,
 }
 
-impl Plan {
-    fn of<A: Copy + Eq + std::hash::Hash>(items: &[Item<A>]) -> Plan {
+impl<A: Clone + Eq + std::hash::Hash> Plan<A> {
+    fn of(items: &[Item<A>]) -> Plan<A> {
         let mut events = Vec::with_capacity(2 * items.len());
         for (number, item) in (0u64..).zip(items) {
             events.push((u64::from(item.invoked) << 32) | (2 * number));
@@ -100,7 +181,9 @@ impl Plan {
         }
         events.sort_unstable();
         let events: Vec<u32> = events.into_iter().map(|event| event as u32).collect();
-        let mut plan = Plan { events, lanes: vec![0; items.len()], slots: 0, classes: Vec::new() };
+        let (actions, kinds) = kinds(items);
+        let lanes = vec![0; items.len()];
+        let mut plan = Plan { events, actions, kinds, lanes, slots: 0, classes: Vec::new() };
         let (mut free, mut known) = (Vec::new(), FxHashMap::default());
         for event in &plan.events {
             let (number, item) = (event / 2, &items[*event as usize / 2]);
@@ -108,7 +191,7 @@ impl Plan {
             if event % 2 == 1 {
                 free.push(*lane);
             } else if item.returned == NEVER {
-                *lane = *known.entry(item.action).or_insert(plan.classes.len() as u32);
+                *lane = *known.entry(plan.kinds[number as usize]).or_insert(plan.classes.len() as u32);
                 if *lane as usize == plan.classes.len() {
                     plan.classes.push(Vec::new());
                 }
@@ -122,11 +205,26 @@ impl Plan {
     }
 
     /// The index in the history of the event at `cursor`.
-    fn position<A>(&self, items: &[Item<A>], cursor: usize) -> u32 {
+    pub fn position(&self, items: &[Item<A>], cursor: usize) -> u32 {
         let Some(event) = self.events.get(cursor) else { return NEVER };
         let item = &items[*event as usize / 2];
         if event % 2 == 1 { item.returned } else { item.invoked }
     }
+}
+
+/// The different actions of some items, and which of them each is.
+fn kinds<A: Clone + Eq + std::hash::Hash>(items: &[Item<A>]) -> (Vec<A>, Vec<u32>) {
+    let mut known: FxHashMap<&A, u32> = FxHashMap::default();
+    let mut actions = Vec::new();
+    let mut kinds = Vec::with_capacity(items.len());
+    for item in items {
+        let kind = *known.entry(&item.action).or_insert_with(|| {
+            actions.push(item.action.clone());
+            actions.len() as u32 - 1
+        });
+        kinds.push(kind);
+    }
+    (actions, kinds)
 }
 
 /// One thing that could take effect next.
@@ -152,12 +250,11 @@ struct Step {
 }
 
 struct Search<'a, M: Model> {
-    model: &'a M,
+    world: World<'a, M>,
     items: &'a [Item<M::Action>],
-    plan: &'a Plan,
+    plan: &'a Plan<M::Action>,
     meter: &'a Meter,
-    /// Whether an unknown operation takes effect only once.
-    limited: bool,
+    limits: Limits<'a>,
     /// How many more unknown operations took effect than there were.
     over: usize,
     /// The classes of unknown operations that see something.
@@ -170,14 +267,12 @@ struct Search<'a, M: Model> {
     invoked: Vec<u32>,
     used: Vec<u32>,
     state: u32,
-    /// States by number.
-    states: Vec<M::State>,
-    numbers: FxHashMap<M::State, u32>,
     steps: Vec<Step>,
     choices: Vec<Choice>,
     seen: Seen<'a>,
     key: Vec<u64>,
-    scratch: Vec<(u32, M::State)>,
+    scratch: Vec<(u32, u32)>,
+    waiting: Vec<u32>,
     furthest: usize,
 }
 
@@ -188,22 +283,21 @@ impl<'a, M: Model> Search<'a, M> {
     fn new(
         model: &'a M,
         items: &'a [Item<M::Action>],
-        plan: &'a Plan,
+        plan: &'a Plan<M::Action>,
         meter: &'a Meter,
-        limited: bool,
+        limits: Limits<'a>,
     ) -> Search<'a, M> {
         let (words, classes) = (plan.slots.div_ceil(64), plan.classes.len());
-        let stride = 1 + words + if limited { classes.div_ceil(2) } else { 0 };
-        let initial = model.initial();
+        let stride = 1 + words + if limits.limited { classes.div_ceil(2) } else { 0 };
         Search {
-            model,
+            world: World::new(model, &plan.actions, meter),
             items,
             plan,
             meter,
-            limited,
+            limits,
             over: 0,
             seers: (0..classes)
-                .filter(|class| !model.overwrites(items[plan.classes[*class][0] as usize].action))
+                .filter(|class| !model.overwrites(&items[plan.classes[*class][0] as usize].action))
                 .collect(),
             cursor: 0,
             open: vec![None; plan.slots],
@@ -211,13 +305,12 @@ impl<'a, M: Model> Search<'a, M> {
             invoked: vec![0; classes],
             used: vec![0; classes],
             state: 0,
-            states: vec![initial],
-            numbers: FxHashMap::from_iter([(initial, 0)]),
             steps: Vec::new(),
             choices: Vec::new(),
             seen: Seen::new(stride, meter),
             key: Vec::new(),
             scratch: Vec::new(),
+            waiting: Vec::new(),
             furthest: 0,
         }
     }
@@ -232,6 +325,13 @@ impl<'a, M: Model> Search<'a, M> {
         while self.cursor < self.plan.events.len() {
             if breath.is_multiple_of(BREATH) {
                 self.meter.time()?;
+                self.world.paid()?;
+                if self.limits.ended.load(Ordering::Relaxed) {
+                    return Err(Stop::Time);
+                }
+            }
+            if self.seen.len() > self.limits.most {
+                return Err(Stop::Memory);
             }
             breath = breath.wrapping_add(1);
             let Some(step) = self.steps.last_mut() else { return Ok(false) };
@@ -327,7 +427,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.key.clear();
         self.key.push(((self.cursor as u64) << 32) | u64::from(self.state));
         self.key.extend_from_slice(&self.taken);
-        if self.limited {
+        if self.limits.limited {
             let pair = |two: &[u32]| u64::from(two[0]) | (u64::from(*two.get(1).unwrap_or(&0)) << 32);
             self.key.extend(self.used.chunks(2).map(pair));
         }
@@ -342,7 +442,7 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// How many of a class of unknown operations may still take effect.
     fn left(&self, class: usize) -> u32 {
-        if self.limited { self.invoked[class] - self.used[class] } else { self.invoked[class] }
+        if self.limits.limited { self.invoked[class] - self.used[class] } else { self.invoked[class] }
     }
 
     /// The next of a class of unknown operations, if one is left.
@@ -357,61 +457,74 @@ impl<'a, M: Model> Search<'a, M> {
         next.clear();
         match self.list(&mut next) {
             Some(item) => self.choices.push(Choice { item, after: self.state, only: true }),
-            None => {
-                for (item, after) in &next {
-                    let after = self.number(*after);
-                    self.choices.push(Choice { item: *item, after, only: false });
-                }
-            }
+            None => self.choices.extend(next.iter().map(|(item, after)| Choice {
+                item: *item,
+                after: *after,
+                only: false,
+            })),
         }
         self.scratch = next;
     }
 
-    /// Fills in what could take effect, with the state afterwards; or an item that only observes, and so may
-    /// take effect at once.
-    fn list(&self, next: &mut Vec<(u32, M::State)>) -> Option<u32> {
-        let state = self.states[self.state as usize];
-        let action = |item: u32| self.items[item as usize].action;
-        for item in self.waiting() {
-            let Some(after) = self.model.step(state, action(item)) else { continue };
-            if self.model.observes(action(item)) {
-                return Some(item);
-            }
-            next.push((item, after));
-        }
-        next.sort_unstable_by_key(|(item, _)| self.items[*item as usize].returned);
-        let mut at = 0;
-        while at < next.len() {
-            let twin = |(other, _): &(u32, _)| action(*other) == action(next[at].0);
-            if next[..at].iter().any(twin) {
-                next.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        for item in (0..self.used.len()).filter_map(|class| self.next(class)) {
-            let after = self.model.step(state, action(item)).filter(|after| *after != state);
-            next.extend(after.filter(|after| self.is_seen(*after, item)).map(|after| (item, after)));
-        }
-        None
+    fn kind(&self, item: u32) -> u32 {
+        self.plan.kinds[item as usize]
     }
 
-    fn number(&mut self, state: M::State) -> u32 {
-        *self.numbers.entry(state).or_insert_with(|| {
-            self.states.push(state);
-            self.states.len() as u32 - 1
-        })
+    /// Fills in what could take effect, with the state afterwards; or an item that only observes, and so may
+    /// take effect at once.
+    fn list(&mut self, next: &mut Vec<(u32, u32)>) -> Option<u32> {
+        let state = self.state;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.clear();
+        waiting.extend(self.waiting());
+        let mut observer = None;
+        for item in &waiting {
+            let kind = self.kind(*item);
+            let after = self.world.step(state, kind);
+            if after == NONE {
+                continue;
+            }
+            if self.world.observes(kind) {
+                observer = Some(*item);
+                break;
+            }
+            next.push((*item, after));
+        }
+        if observer.is_none() {
+            next.sort_unstable_by_key(|(item, _)| self.items[*item as usize].returned);
+            let mut at = 0;
+            while at < next.len() {
+                let kind = self.kind(next[at].0);
+                if next[..at].iter().any(|(other, _)| self.kind(*other) == kind) {
+                    next.remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+            for class in 0..self.used.len() {
+                let Some(item) = self.next(class) else { continue };
+                let after = self.world.step(state, self.kind(item));
+                if after != NONE && after != state && self.is_seen(after, item, &waiting) {
+                    next.push((item, after));
+                }
+            }
+        }
+        self.waiting = waiting;
+        observer
     }
 
     /// Whether something that could come right after the unknown `item` would see the state that it left.
-    fn is_seen(&self, after: M::State, item: u32) -> bool {
-        let sees = |other: u32| {
-            let action = self.items[other as usize].action;
-            !self.model.overwrites(action) && self.model.step(after, action).is_some()
-        };
-        let another = !self.limited || self.left(self.plan.lanes[item as usize] as usize) > 1;
-        let mut doubtful = self.seers.iter().filter_map(|class| self.next(*class));
-        self.waiting().any(sees) || doubtful.any(|other| (other != item || another) && sees(other))
+    fn is_seen(&mut self, after: u32, item: u32, waiting: &[u32]) -> bool {
+        if waiting.iter().any(|other| self.world.sees(after, self.plan.kinds[*other as usize])) {
+            return true;
+        }
+        let another = !self.limits.limited || self.left(self.plan.lanes[item as usize] as usize) > 1;
+        (0..self.seers.len()).any(|at| {
+            let other = self.next(self.seers[at]);
+            other.is_some_and(|other| {
+                (other != item || another) && self.world.sees(after, self.plan.kinds[other as usize])
+            })
+        })
     }
 }
 
@@ -437,19 +550,15 @@ mod tests {
             0
         }
 
-        fn step(&self, state: u32, action: Count) -> Option<u32> {
+        fn step(&self, state: &u32, action: &Count) -> Option<u32> {
             match action {
                 Count::Add => Some(state + 1),
-                Count::Read(seen) => (seen == state).then_some(state),
+                Count::Read(seen) => (seen == state).then_some(*state),
             }
         }
 
-        fn observes(&self, action: Count) -> bool {
-            action != Count::Add
-        }
-
-        fn overwrites(&self, _: Count) -> bool {
-            false
+        fn observes(&self, action: &Count) -> bool {
+            *action != Count::Add
         }
     }
 

@@ -5,31 +5,38 @@
 //! could not be explained before. To drop a change would be no relaxation: it turns honest reads into phantoms.
 
 use super::meter::Meter;
-use super::prepare::{Item, NEVER, without_unseen};
 use super::search::{Answer, search};
-use crate::Budget;
-use crate::models::register::{Action, Register};
+use crate::{Budget, Item, NEVER, Object, Quick};
 
 /// How much memory one attempt may take. A history that needs more to be refuted makes no good story anyway.
 const ATTEMPT: usize = 16 << 20;
 
 /// Shrinks `items`, which no order explains up to the return at `stuck`, within `budget`. The result cannot be
 /// explained either.
-pub(crate) fn shrink(
-    model: &Register,
-    items: &[Item<Action>],
+pub(crate) fn shrink<O: Object>(
+    object: &O,
+    items: &[Item<O::Action>],
     stuck: u32,
     budget: &Budget,
-) -> Vec<Item<Action>> {
+) -> Vec<Item<O::Action>> {
     let meter = Meter::new(&Budget { bytes: ATTEMPT.min(budget.bytes), ..*budget });
-    let refuted = |items: &[Item<Action>]| matches!(search(model, items, &meter), Answer::None { .. });
+    let refuted = |items: &[Item<O::Action>]| match object.quick(items) {
+        Quick::Fine(_) => false,
+        Quick::Wrong(..) => true,
+        Quick::Unsure => matches!(search(object, items, &meter), Answer::None { .. }),
+    };
     let mut core = items.to_vec();
-    core.retain_mut(|item| item.invoked < stuck && (item.returned <= stuck || relax(item)));
-    core = without_unseen(&core);
+    core.retain_mut(|item| {
+        // Whoever was still open may or may not have done what he did later, but nothing else.
+        let open = item.returned > stuck;
+        item.returned = if open { NEVER } else { item.returned };
+        item.invoked < stuck && !(open && object.observes(&item.action))
+    });
+    core = object.prune(&core);
     // What is wrong is usually wrong with the last few operations.
     let mut last = 8;
     while last < core.len() && meter.time().is_ok() {
-        let smaller = relaxed(&core, 0..core.len() - last);
+        let smaller = relaxed(object, &core, 0..core.len() - last);
         if refuted(&smaller) {
             core = smaller;
             break;
@@ -41,7 +48,7 @@ pub(crate) fn shrink(
         let mut end = core.len();
         while end > 0 && meter.time().is_ok() {
             let begin = end.saturating_sub(chunk);
-            let smaller = relaxed(&core, begin..end);
+            let smaller = relaxed(object, &core, begin..end);
             if smaller != core && refuted(&smaller) {
                 core = smaller;
             }
@@ -53,21 +60,25 @@ pub(crate) fn shrink(
 }
 
 /// The items with the outcomes of those in `range` forgotten.
-fn relaxed(items: &[Item<Action>], range: std::ops::Range<usize>) -> Vec<Item<Action>> {
+fn relaxed<O: Object>(
+    object: &O,
+    items: &[Item<O::Action>],
+    range: std::ops::Range<usize>,
+) -> Vec<Item<O::Action>> {
     let mut relaxed = items.to_vec();
     let mut at = 0;
     relaxed.retain_mut(|item| {
         at += 1;
-        !range.contains(&(at - 1)) || relax(item)
+        !range.contains(&(at - 1)) || relax(object, item)
     });
-    without_unseen(&relaxed)
+    object.prune(&relaxed)
 }
 
 /// Forgets an operation's outcome, and what it expected; whether anything is left of it.
-fn relax(item: &mut Item<Action>) -> bool {
+fn relax<O: Object>(object: &O, item: &mut Item<O::Action>) -> bool {
     item.returned = NEVER;
-    match item.action.left() {
-        Some(left) => item.action = Action::Write(left),
+    match object.relax(&item.action) {
+        Some(action) => item.action = action,
         None => return false,
     }
     true

@@ -1,9 +1,9 @@
 //! Could every value that was seen have come from anywhere? The cheapest necessary condition, with the clearest
 //! stories, for registers whose values repeat.
 
-use super::prepare::{Item, NEVER};
 use super::unique::Violation;
 use crate::models::register::Action;
+use crate::{Item, NEVER};
 use history::Value;
 use rustc_hash::FxHashMap;
 

@@ -12,14 +12,14 @@
 //! zone**. The history is linearizable exactly if blocks keep their inner order, forward zones do not overlap,
 //! and no backward zone lies within a forward one.
 
-use super::prepare::{Item, NEVER};
 use crate::models::register::Action;
+use crate::{Item, NEVER};
 use history::Value;
 use rustc_hash::FxHashMap;
 
 /// A block's extent, by event indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Zone {
+pub struct Zone {
     /// The earliest return; 0 for the block of the initial value, which was there before everything.
     pub first: u32,
     /// The latest invocation; 0 if there is none.
@@ -30,7 +30,7 @@ pub(crate) struct Zone {
 
 /// Why a register's history is not linearizable; operations are named by the index of an event of theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Violation {
+pub enum Violation {
     /// Someone saw what nobody wrote.
     Unwritten {
         /// Who saw it.

@@ -1,8 +1,7 @@
 //! Whether an order really explains everything: every *yes* of a search is checked again, by code that knows
 //! nothing of how it was found.
 
-use super::prepare::{Item, NEVER};
-use crate::Model;
+use crate::{Item, Model, NEVER};
 
 /// Whether `items` taking effect in this order, each at most once, is possible, keeps to real time, and leaves
 /// out only those that need not have happened.
@@ -17,7 +16,7 @@ pub(crate) fn explains<M: Model>(model: &M, items: &[Item<M::Action>], order: &[
             return false;
         }
         latest = latest.max(item.invoked);
-        match model.step(state, item.action) {
+        match model.step(&state, &item.action) {
             Some(after) => state = after,
             None => return false,
         }

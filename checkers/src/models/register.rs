@@ -1,7 +1,8 @@
 //! A register with reads, writes and compare-and-set.
 
-use crate::Model;
-use history::Value;
+use crate::linearizable::{once, prepare::without_unseen, sources, unique};
+use crate::{Flaw, Item, Meaning, Model, Object, Quick};
+use history::{Call, Op, Outcome, Refusal, Reply, Value};
 
 /// One register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,17 +53,82 @@ impl Model for Register {
         self.initial
     }
 
-    fn step(&self, state: Option<Value>, action: Action) -> Option<Option<Value>> {
-        let possible = action.saw().is_none_or(|saw| saw == state);
-        possible.then(|| action.left().map_or(state, Some))
+    fn step(&self, state: &Option<Value>, action: &Action) -> Option<Option<Value>> {
+        let possible = action.saw().is_none_or(|saw| saw == *state);
+        possible.then(|| action.left().map_or(*state, Some))
     }
 
-    fn observes(&self, action: Action) -> bool {
+    fn observes(&self, action: &Action) -> bool {
         action.left().is_none_or(|left| action.saw() == Some(Some(left)))
     }
 
-    fn overwrites(&self, action: Action) -> bool {
+    fn overwrites(&self, action: &Action) -> bool {
         action.saw().is_none()
+    }
+
+    fn bounded(&self) -> bool {
+        true
+    }
+}
+
+impl Object for Register {
+    fn meaning(&self, op: &Op<'_>) -> Meaning<Action> {
+        match (op.call, op.outcome) {
+            (Call::Read { .. }, Outcome::Ok(Reply::Read(value))) => Meaning::Action(Action::Read(*value)),
+            (Call::Write { value, .. }, Outcome::Ok(Reply::Done) | Outcome::Unknown(_)) => {
+                Meaning::Action(Action::Write(*value))
+            }
+            (Call::Cas { expected, new, .. }, outcome) => cas(op.invoked as u32, *expected, *new, outcome),
+            (Call::Write { .. }, Outcome::Fail(_))
+            | (Call::Read { .. }, Outcome::Fail(_) | Outcome::Unknown(_)) => Meaning::Nothing,
+            _ => Meaning::Misfit,
+        }
+    }
+
+    fn quick(&self, items: &[Item<Action>]) -> Quick {
+        if let Some(result) = unique::judge(self.initial, items) {
+            let by = "unique values";
+            return result.map_or_else(|flaw| Quick::Wrong(by, flaw.into()), |()| Quick::Fine(by));
+        }
+        match sources::check(self.initial, items) {
+            Err(violation) => Quick::Wrong("unwritten values", violation.into()),
+            Ok(()) => match once::check(self.initial, items) {
+                Err(violation) => Quick::Wrong("values written once", violation.into()),
+                Ok(()) => Quick::Unsure,
+            },
+        }
+    }
+
+    fn prune(&self, items: &[Item<Action>]) -> Vec<Item<Action>> {
+        without_unseen(items)
+    }
+
+    fn relax(&self, action: &Action) -> Option<Action> {
+        action.left().map(Action::Write)
+    }
+
+    fn beginning(&self) -> String {
+        self.initial.map_or_else(|| "nil".to_owned(), |value| value.to_string())
+    }
+}
+
+/// A compare-and-set from a value to itself is a read. One that was refused because it found something else is
+/// a read of that.
+fn cas(invoked: u32, expected: Option<Value>, new: Value, outcome: &Outcome) -> Meaning<Action> {
+    match outcome {
+        Outcome::Ok(Reply::Done) if expected == Some(new) => Meaning::Action(Action::Read(expected)),
+        Outcome::Unknown(_) if expected == Some(new) => Meaning::Nothing,
+        Outcome::Ok(Reply::Done) | Outcome::Unknown(_) => Meaning::Action(Action::Cas { expected, new }),
+        Outcome::Fail(Refusal::Mismatch { found }) if *found == expected => {
+            let found = expected.map_or_else(|| "nil".to_owned(), |value| value.to_string());
+            Meaning::Absurd(Flaw::new("refused without cause").op(invoked).say(format!(
+                " was refused because the register held {found}. But {found} is what it expected: it should have \
+                 succeeded."
+            )))
+        }
+        Outcome::Fail(Refusal::Mismatch { found }) => Meaning::Action(Action::Read(*found)),
+        Outcome::Fail(_) => Meaning::Nothing,
+        Outcome::Ok(_) => Meaning::Misfit,
     }
 }
 
@@ -74,19 +140,19 @@ mod tests {
     fn a_register_does_what_registers_do() {
         let (model, one) = (Register::default(), Some(Value(1)));
         let cas = |expected, new| Action::Cas { expected, new: Value(new) };
-        assert_eq!(model.step(None, Action::Write(Value(1))), Some(one));
-        assert_eq!(model.step(one, Action::Read(one)), Some(one));
-        assert_eq!(model.step(one, Action::Read(None)), None);
-        assert_eq!(model.step(one, cas(one, 2)), Some(Some(Value(2))));
-        assert_eq!(model.step(None, cas(one, 2)), None);
+        assert_eq!(model.step(&None, &Action::Write(Value(1))), Some(one));
+        assert_eq!(model.step(&one, &Action::Read(one)), Some(one));
+        assert_eq!(model.step(&one, &Action::Read(None)), None);
+        assert_eq!(model.step(&one, &cas(one, 2)), Some(Some(Value(2))));
+        assert_eq!(model.step(&None, &cas(one, 2)), None);
     }
 
     #[test]
     fn only_what_changes_nothing_observes() {
         let (model, one) = (Register::default(), Some(Value(1)));
-        assert!(model.observes(Action::Read(None)));
-        assert!(model.observes(Action::Cas { expected: one, new: Value(1) }));
-        assert!(!model.observes(Action::Cas { expected: one, new: Value(2) }));
-        assert!(!model.observes(Action::Write(Value(1))));
+        assert!(model.observes(&Action::Read(None)));
+        assert!(model.observes(&Action::Cas { expected: one, new: Value(1) }));
+        assert!(!model.observes(&Action::Cas { expected: one, new: Value(2) }));
+        assert!(!model.observes(&Action::Write(Value(1))));
     }
 }

@@ -1,6 +1,6 @@
 //! What large, odd and hopeless histories come to.
 
-use super::simulate::{STAY, Shape, simulate};
+use crate::synthetic::registers::{STAY, Shape, simulate};
 use crate::{Budget, Checker, Linearizable, Report, Verdict};
 use history::{
     Call, Chance, Event, Fault, FaultKind, History, Key, NodeId, Outcome, ProcessId, Reply, Time, Value, text,
@@ -87,9 +87,10 @@ fn doubt_about_one_key_hides_no_violation_of_another() {
 }
 
 #[test]
-fn an_empty_history_is_valid() {
+fn an_empty_history_proves_nothing() {
     let report = check(&History::new(), &Budget::default());
-    assert_eq!((report.verdict, report.summary.as_str()), (Verdict::Valid, "all 0 keys, 0 operations"));
+    assert_eq!(report.verdict, Verdict::Unknown);
+    assert!(report.summary.starts_with("vacuous: "), "{}", report.summary);
 }
 
 #[test]
@@ -100,8 +101,8 @@ fn the_measures_say_what_was_judged_and_how() {
     assert_eq!(measure(&report, "unknown outcomes"), "2 (40.0 %)");
     assert_eq!(measure(&report, "keys"), "2");
     assert_eq!(measure(&report, "largest key"), "k0, 3 operations");
-    assert_eq!(measure(&report, "keys judged by unique values"), "1");
-    assert_eq!(measure(&report, "keys judged by search"), "1");
+    assert_eq!(measure(&report, "judged by unique values"), "1");
+    assert_eq!(measure(&report, "judged by search"), "1");
 }
 
 /// M5 and M6 of the catalogue: order is that of the events, whatever their times; and other events do not matter.

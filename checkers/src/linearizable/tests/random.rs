@@ -1,12 +1,13 @@
 //! Random histories: against the oracle while they are small, one algorithm against the other when they are not.
 
 use super::oracle::{Deed, explains};
-use super::simulate::{STAY, Shape, simulate};
 use super::{both, prepared_says, shown};
-use crate::linearizable::prepare::{Item, NEVER, Prepared, without_unseen};
+use crate::linearizable::prepare::{Prepared, without_unseen};
 use crate::linearizable::{search, unique};
 use crate::models::register::{Action, Register};
+use crate::synthetic::registers::{STAY, Shape, simulate};
 use crate::{Budget, linearizable::meter::Meter};
+use crate::{Item, NEVER};
 use history::{Call, Chance, Event, History, Key, Outcome, Refusal, Reply, Value};
 
 /// The history with one answer changed at random: what a read or a refused compare-and-set saw.
@@ -38,14 +39,14 @@ fn garbled(history: &History, chance: &mut Chance) -> History {
 
 /// What the oracle says of a whole history, key by key.
 fn oracle_says(history: &History) -> bool {
-    let mut keys: Vec<Key> = history.ops().map(|op| op.call.key()).collect();
+    let mut keys: Vec<Key> = history.ops().map(|op| op.call.key().unwrap()).collect();
     keys.sort_unstable();
     keys.dedup();
     // Values count from 1 here, so that zero can be nothing.
     let number = |value: Option<Value>| value.map_or(0, |value| value.0 + 1);
     keys.into_iter().all(|key| {
         let mut deeds = Vec::new();
-        for op in history.ops().filter(|op| op.call.key() == key) {
+        for op in history.ops().filter(|op| op.call.key() == Some(key)) {
             let (saw, left) = match (op.call, op.outcome) {
                 (Call::Read { .. }, Outcome::Ok(Reply::Read(value))) => (Some(number(*value)), None),
                 (Call::Write { value, .. }, outcome) if !outcome.is_fail() => {
@@ -105,7 +106,7 @@ fn both_algorithms_agree_on_long_histories_of_unique_values() {
         let shape =
             Shape { ops: 150, clients: 5, keys: 1, rotate: STAY, values: None, unknown: 50, mix: [4, 3, 3] };
         let history = simulate(shape, seed);
-        let prepared = Prepared::of(&history).unwrap();
+        let prepared = Prepared::of(&Register::default(), &history).unwrap();
         let mut items = prepared.items(0).to_vec();
         if chance.below(2) == 0 {
             disturb(&mut items, &mut chance);
@@ -161,7 +162,8 @@ fn relaxing_a_history_never_makes_it_wrong() {
             returned: if item.returned == NEVER { NEVER } else { item.returned * 2 + (item.invoked % 2) },
             ..*item
         };
-        let mut items: Vec<_> = Prepared::of(&history).unwrap().items(0).iter().map(double).collect();
+        let mut items: Vec<_> =
+            Prepared::of(&Register::default(), &history).unwrap().items(0).iter().map(double).collect();
         disturb(&mut items, &mut chance);
         let mut before = says(&items);
         for _ in 0..10 {

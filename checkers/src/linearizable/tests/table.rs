@@ -36,7 +36,9 @@ fn every_named_history_is_judged_as_the_table_says() {
     for case in cases() {
         let report = report(&case);
         let names: Vec<&str> = report.anomalies.iter().map(|anomaly| anomaly.name.as_str()).collect();
-        let said = if report.verdict == Verdict::Valid { "yes".to_owned() } else { names.join(", ") };
+        let vacuous = report.summary.starts_with("vacuous");
+        let said =
+            if vacuous || report.verdict == Verdict::Valid { "yes".to_owned() } else { names.join(", ") };
         for anomaly in &report.anomalies {
             assert!(!anomaly.events.is_empty() && anomaly.events.is_sorted(), "{}", case.id);
         }
@@ -52,8 +54,8 @@ fn every_named_history_is_judged_as_the_table_says() {
 fn every_algorithm_that_applies_agrees_with_the_table() {
     let mut by_unique = 0;
     for case in cases() {
-        let prepared = Prepared::of(&case.history).unwrap();
-        for place in (0..prepared.keys.len()).filter(|_| prepared.refused.is_empty()) {
+        let prepared = Prepared::of(&Register::default(), &case.history).unwrap();
+        for place in (0..prepared.objects.len()).filter(|_| prepared.absurd.is_empty()) {
             by_unique += usize::from(both(case.initial, prepared.items(place), case.expected == "yes"));
         }
     }

@@ -1,9 +1,7 @@
-//! Histories of a register that is right: clients that take turns at random, every operation taking effect at
-//! one instant.
+//! Registers that are right: every operation takes effect at one instant. Or all but one.
 
-use history::{
-    Call, Chance, Doubt, Event, History, Key, NodeId, Outcome, ProcessId, Refusal, Reply, Time, Value,
-};
+use super::{Listener, Tale, gathered};
+use history::{Call, Chance, Doubt, Event, History, Key, NodeId, Outcome, ProcessId, Refusal, Reply, Value};
 use std::collections::BTreeMap;
 
 /// Never to use other registers.
@@ -34,17 +32,28 @@ enum Client {
     Done(Outcome),
 }
 
-struct World {
+struct World<'t> {
     chance: Chance,
-    history: History,
+    tale: Tale<'t>,
     held: BTreeMap<Key, Value>,
     fresh: i64,
 }
 
 /// A history of that shape, always the same for one seed. Every register begins as nothing.
 pub fn simulate(shape: Shape, seed: u64) -> History {
-    let chance = Chance::new(seed);
-    let mut world = World { chance, history: History::new(), held: BTreeMap::new(), fresh: 0 };
+    gathered(|listener| tell(shape, None, seed, listener))
+}
+
+/// The same with one stale read, late in the history: these values are written to the first register one after the
+/// other, and then the first of them is read.
+pub fn simulate_stale(shape: Shape, values: [i64; 2], seed: u64) -> History {
+    gathered(|listener| tell(shape, Some(values), seed, listener))
+}
+
+/// Tells a history of that shape, with a stale read or without, event by event.
+pub fn tell<'l>(shape: Shape, stale: Option<[i64; 2]>, seed: u64, listener: &'l mut Listener<'l>) {
+    let tale = Tale::new(listener);
+    let mut world = World { chance: Chance::new(seed), tale, held: BTreeMap::new(), fresh: 0 };
     let mut clients: Vec<(ProcessId, Client)> =
         (0..shape.clients).map(|id| (ProcessId(id), Client::Idle)).collect();
     let (mut asked, mut next) = (0, shape.clients);
@@ -59,30 +68,39 @@ pub fn simulate(shape: Shape, seed: u64) -> History {
         match std::mem::replace(client, Client::Idle) {
             Client::Idle if asked == shape.ops => {}
             Client::Idle => {
+                if let Some(values) = stale.filter(|_| asked == shape.ops / 10 * 9) {
+                    world.read_stale(values);
+                }
                 let first = (asked / shape.rotate.saturating_mul(shape.keys as usize)) as u64 * shape.keys;
                 let call = world.call(&shape, first);
-                world.push(Event::Invoke { process: *process, node: NodeId(1), call: call.clone() });
+                world.tale.push(Event::Invoke { process: *process, node: NodeId(1), call: call.clone() });
                 *client = Client::Asked(call);
                 asked += 1;
             }
             Client::Asked(call) if world.chance.permille(shape.unknown) => {
                 let outcome = Outcome::Unknown(Doubt::Timeout);
-                world.push(Event::Complete { process: *process, outcome });
+                world.tale.push(Event::Complete { process: *process, outcome });
                 late.push(call);
                 *process = ProcessId(next);
                 next += 1;
             }
             Client::Asked(call) => *client = Client::Done(world.apply(&call)),
-            Client::Done(outcome) => world.push(Event::Complete { process: *process, outcome }),
+            Client::Done(outcome) => world.tale.push(Event::Complete { process: *process, outcome }),
         }
     }
-    world.history
 }
 
-impl World {
-    fn push(&mut self, event: Event) {
-        let time = Time(self.history.len() as u64 * 1000);
-        self.history.push(time, event).expect("the simulation takes turns");
+impl World<'_> {
+    fn read_stale(&mut self, values: [i64; 2]) {
+        let (key, process) = (Key(0), ProcessId(u32::MAX - 1));
+        let [first, second] = values.map(Value);
+        let write = |value| (Call::Write { key, value }, Reply::Done);
+        let read = (Call::Read { key }, Reply::Read(Some(first)));
+        for (call, reply) in [write(first), write(second), read] {
+            self.tale.push(Event::Invoke { process, node: NodeId(1), call });
+            self.tale.push(Event::Complete { process, outcome: Outcome::Ok(reply) });
+        }
+        self.held.insert(key, second);
     }
 
     fn value(&mut self, shape: &Shape) -> Value {
@@ -107,13 +125,14 @@ impl World {
     }
 
     fn apply(&mut self, call: &Call) -> Outcome {
-        let found = self.held.get(&call.key()).copied();
+        let found = call.key().and_then(|key| self.held.get(&key).copied());
         match call {
             Call::Read { .. } => return Outcome::Ok(Reply::Read(found)),
             Call::Cas { expected, .. } if *expected != found => {
                 return Outcome::Fail(Refusal::Mismatch { found });
             }
             Call::Write { key, value } | Call::Cas { key, new: value, .. } => self.held.insert(*key, *value),
+            other => unreachable!("{other} is no call to a register"),
         };
         Outcome::Ok(Reply::Done)
     }
