@@ -1,7 +1,7 @@
 //! Who cannot hear whom: from the shape of a partition to the links that it cuts.
 
-use crate::Shape;
 use crate::selector::majority;
+use crate::{Shape, View};
 use history::{Chance, Link, NodeId};
 
 impl Shape {
@@ -10,10 +10,12 @@ impl Shape {
         match self {
             Shape::Halves => "halves",
             Shape::Isolate(_) => "isolate",
+            Shape::Apart(_) => "apart",
             Shape::Bridge => "bridge",
             Shape::MajoritiesRing => "majorities-ring",
             Shape::Mute(_) => "mute",
             Shape::Deaf(_) => "deaf",
+            Shape::Grudge(_) => "grudge",
         }
     }
 
@@ -21,12 +23,8 @@ impl Shape {
     ///
     /// # Errors
     /// With the reason why it cuts nothing: too few nodes, or nobody meant by its selector.
-    pub fn links(
-        &self,
-        nodes: &[NodeId],
-        primaries: &[NodeId],
-        chance: &mut Chance,
-    ) -> Result<Vec<Link>, String> {
+    pub fn links(&self, view: &View<'_>, chance: &mut Chance) -> Result<Vec<Link>, String> {
+        let nodes = view.nodes;
         let mut order = nodes.to_vec();
         chance.shuffle(&mut order);
         let middle = order.len() / 2;
@@ -37,19 +35,29 @@ impl Shape {
             Shape::Bridge => between(&order[..middle], order.get(middle + 1..).unwrap_or(&[])),
             Shape::MajoritiesRing => majorities_ring(&order),
             Shape::Isolate(selector) => {
-                let apart = selector.resolve(nodes, primaries, chance)?;
+                let apart = selector.resolve(view, chance)?;
                 between(&apart, &others(nodes, &apart))
             }
+            Shape::Apart(selector) => {
+                let apart = selector.resolve(view, chance)?;
+                let touches = |link: &Link| apart.contains(&link.from) || apart.contains(&link.to);
+                one_way(nodes, nodes).into_iter().filter(touches).collect()
+            }
             Shape::Mute(selector) => {
-                let mute = selector.resolve(nodes, primaries, chance)?;
+                let mute = selector.resolve(view, chance)?;
                 one_way(&mute, &others(nodes, &mute))
             }
             Shape::Deaf(selector) => {
-                let deaf = selector.resolve(nodes, primaries, chance)?;
+                let deaf = selector.resolve(view, chance)?;
                 one_way(&others(nodes, &deaf), &deaf)
+            }
+            Shape::Grudge(grudge) => {
+                let links = grudge.iter().flat_map(|(hearer, unheard)| one_way(unheard, &[*hearer]));
+                links.filter(|link| nodes.contains(&link.from) && nodes.contains(&link.to)).collect()
             }
         };
         links.sort_unstable();
+        links.dedup();
         if links.is_empty() {
             return Err(format!(
                 "a partition of shape {} cuts nothing among {} nodes",
@@ -66,7 +74,8 @@ fn others(nodes: &[NodeId], than: &[NodeId]) -> Vec<NodeId> {
 }
 
 fn one_way(from: &[NodeId], to: &[NodeId]) -> Vec<Link> {
-    from.iter().flat_map(|from| to.iter().map(|to| Link { from: *from, to: *to })).collect()
+    let links = from.iter().flat_map(|from| to.iter().map(|to| Link { from: *from, to: *to }));
+    links.filter(|link| link.from != link.to).collect()
 }
 
 fn between(left: &[NodeId], right: &[NodeId]) -> Vec<Link> {
@@ -90,7 +99,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn links(shape: &Shape, size: u16, seed: u64) -> Vec<Link> {
-        shape.links(&NodeId::all(size), &[NodeId(1)], &mut Chance::new(seed)).unwrap()
+        let view = View {
+            spares: &[history::NodeId(9)],
+            nodes: &NodeId::all(size),
+            primaries: &[NodeId(1)],
+            subject: None,
+        };
+        shape.links(&view, &mut Chance::new(seed)).unwrap()
     }
 
     /// Whom each node hears, itself included.
@@ -156,8 +171,77 @@ mod tests {
     }
 
     #[test]
+    fn those_apart_hear_nobody_and_the_others_hear_one_another() {
+        let two = || Selector::These(vec![NodeId(2), NodeId(4)]);
+        let all = hears(&Shape::Apart(two()), 5, 0);
+        let others = BTreeSet::from([1, 3, 5].map(NodeId));
+        for (node, heard) in NodeId::all(5).into_iter().zip(all) {
+            let alone = BTreeSet::from([node]);
+            assert_eq!(heard, if others.contains(&node) { others.clone() } else { alone }, "{node}");
+        }
+        assert!(is_symmetric(&links(&Shape::Apart(two()), 5, 0)));
+        assert_eq!(
+            hears(&Shape::Apart(Selector::All), 3, 0),
+            NodeId::all(3).iter().map(|n| BTreeSet::from([*n])).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            links(&Shape::Apart(Selector::Primaries), 5, 0),
+            links(&Shape::Isolate(Selector::Primaries), 5, 0)
+        );
+    }
+
+    #[test]
+    fn a_minority_third_leaves_a_majority() {
+        for (size, seed) in (3..=9).flat_map(|size| (0..20).map(move |seed| (size, seed))) {
+            let all = hears(&Shape::Isolate(Selector::MinorityThird), size, seed);
+            let cut_off = all.iter().filter(|heard| heard.len() <= usize::from(size) / 2).count();
+            assert_eq!(cut_off, usize::from(size / 3), "{size} nodes");
+        }
+    }
+
+    #[test]
+    fn a_grudge_is_held_as_it_is_written() {
+        let of = |node: u16, unheard: &[u16]| (NodeId(node), unheard.iter().copied().map(NodeId).collect());
+        let grudge = Shape::Grudge([of(1, &[2, 3, 1]), of(3, &[9]), of(2, &[])].into());
+        let link = |from, to| Link { from: NodeId(from), to: NodeId(to) };
+        assert_eq!(
+            links(&grudge, 3, 0),
+            [link(2, 1), link(3, 1)],
+            "nobody is deaf to himself or to strangers"
+        );
+    }
+
+    #[test]
+    fn no_link_is_cut_twice_or_from_a_node_to_itself() {
+        let whom = [Selector::One, Selector::Minority, Selector::Majority, Selector::MinorityThird];
+        let shapes = |of: &Selector| {
+            [
+                Shape::Isolate(of.clone()),
+                Shape::Apart(of.clone()),
+                Shape::Mute(of.clone()),
+                Shape::Deaf(of.clone()),
+            ]
+        };
+        let shapes =
+            whom.iter().flat_map(shapes).chain([Shape::Halves, Shape::Bridge, Shape::MajoritiesRing]);
+        for (shape, size) in shapes.flat_map(|shape| (3..=7).map(move |size| (shape.clone(), size))) {
+            let links = links(&shape, size, u64::from(size));
+            assert!(links.is_sorted() && links.windows(2).all(|pair| pair[0] != pair[1]), "{shape:?}");
+            assert!(links.iter().all(|link| link.from != link.to), "{shape:?}");
+        }
+    }
+
+    #[test]
     fn a_shape_that_cuts_nothing_says_so() {
-        let cuts = |shape: Shape, size| shape.links(&NodeId::all(size), &[], &mut Chance::new(0));
+        let cuts = |shape: Shape, size| {
+            let view = View {
+                spares: &[history::NodeId(9)],
+                nodes: &NodeId::all(size),
+                primaries: &[],
+                subject: None,
+            };
+            shape.links(&view, &mut Chance::new(0))
+        };
         for (shape, size) in [
             (Shape::Halves, 1),
             (Shape::Bridge, 2),

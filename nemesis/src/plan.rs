@@ -1,181 +1,194 @@
-//! What is to be broken, and when.
+//! What is to be broken, and when: a value that can be written by hand.
 
-use crate::draw::draw;
-use crate::{Intent, kinds::Family};
-use history::{Chance, FaultKind, Time};
+use crate::{Intent, check::check};
+use history::{Moment, Time};
+use serde::de::{Deserializer, Error as _};
+use serde::ser::{SerializeTuple, Serializer};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// Intents with the time at which each is due, ascending, counted from the beginning of the main phase. A
-/// plain value: printed, saved, replayed, shrunk.
+/// Steps in the order in which they are due. A plain value: printed, saved, replayed, shrunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Plan(pub Vec<(Time, Intent)>);
+pub struct Plan(pub Vec<Step>);
 
-/// Draws a plan with faults of these kinds for a main phase of length `time_limit`.
-///
-/// The first fault comes after about half an interval, further ones about an interval apart; each lasts about
-/// an interval, so that faults of different kinds often overlap and there are quiet times too. A third of them
-/// comes in quick succession instead, for bugs that need several leaders in a short time. Two faults of one kind, or two that both stop processes, never overlap. Every kind comes once before any comes again, and
-/// if the main phase is too short for all of them the interval is shortened until they fit. No fault begins in
-/// the last half interval, and a repair that would come after the end is left to the final healing.
-pub fn plan(kinds: &[FaultKind], interval: Duration, time_limit: Duration, chance: Chance) -> Plan {
-    let kinds: BTreeSet<FaultKind> = kinds.iter().copied().collect();
-    // From one fault to the next there is at most one interval and a half, whether we wait for the next or for
-    // the end of the last; and less than one before the first and after the last.
-    let fitting = time_limit.div_f64(1.5 * kinds.len() as f64 + 1.0);
-    let interval = interval.clamp(SHORTEST_INTERVAL, fitting.max(SHORTEST_INTERVAL));
-    let last_start = Time::ZERO + time_limit.saturating_sub(interval / 2);
+/// Something to do at some time, or at the first such moment after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// When, counted from the beginning of the main phase.
+    pub at: Time,
+    /// What it then still waits for. A repair of its kind ends the waiting.
+    pub when: Option<Moment>,
+    /// What to do.
+    pub intent: Intent,
+}
 
-    let mut planner =
-        Planner { interval, chance, bag: Vec::new(), seen: BTreeSet::new(), until: BTreeMap::new() };
-    let mut steps = Vec::new();
-    let mut now = Time::ZERO + planner.chance.span(interval / 4, interval * 3 / 4);
-    while let Some((start, kind)) = planner.next_fault(&kinds, now)
-        && start < last_start
-    {
-        let first = planner.seen.insert(kind);
-        let intent = draw(kind, first, &mut planner.chance);
-        // The first of a kind has time to be seen to take hold.
-        let quick = !first && planner.chance.below(3) == 0;
-        let end = start + planner.a_while(quick);
-        planner.until.insert(Family::of(kind), end);
-        steps.push((start, intent));
-        steps.push((end, Intent::Repair(kind)));
-        now = start + planner.a_while(quick);
+impl Step {
+    /// At that time, whatever happens.
+    pub fn at(at: Time, intent: Intent) -> Step {
+        Step { at, when: None, intent }
     }
-    steps.retain(|(at, _)| *at < Time::ZERO + time_limit);
-    steps.sort_by_key(|(at, _)| *at);
-    Plan(steps)
+
+    /// The first time after that that this happens.
+    pub fn when(at: Time, moment: Moment, intent: Intent) -> Step {
+        Step { at, when: Some(moment), intent }
+    }
+
+    fn of(parts: Vec<Value>) -> Result<Step, String> {
+        let (at, when, intent) = match <[Value; 2]>::try_from(parts) {
+            Ok([at, intent]) => (at, None, intent),
+            Err(parts) => match <[Value; 3]>::try_from(parts) {
+                Ok([at, when, intent]) => (at, Some(when), intent),
+                Err(parts) => {
+                    return Err(format!(
+                        "a step is [time, what to do] or [time, moment, what to do], not a list of {}",
+                        parts.len()
+                    ));
+                }
+            },
+        };
+        Ok(Step {
+            at: time(&at)?,
+            when: when.map(moment).transpose()?,
+            intent: Intent::deserialize(intent).map_err(|error| error.to_string())?,
+        })
+    }
 }
 
-/// Faults in quicker succession would be over before they took hold.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-
-struct Planner {
-    interval: Duration,
-    chance: Chance,
-    /// The kinds still to come before any comes again, in random order.
-    bag: Vec<FaultKind>,
-    /// The kinds that have come.
-    seen: BTreeSet<FaultKind>,
-    /// When the last fault of each family is repaired.
-    until: BTreeMap<Family, Time>,
+/// Whole nanoseconds, or a span such as "2.5s".
+fn time(value: &Value) -> Result<Time, String> {
+    match value {
+        Value::Number(number) => number.as_u64().map(Time).ok_or_else(|| {
+            format!("{number} is not a time: it is whole nanoseconds since the main phase began, or such as \"2.5s\"")
+        }),
+        Value::String(text) => crate::duration(text).map(|span| Time::ZERO + span),
+        other => Err(format!("{other} is not a time")),
+    }
 }
 
-impl Planner {
-    /// The next kind and when it can begin: `now`, or as soon as a family of what is left in the bag is free.
-    fn next_fault(&mut self, kinds: &BTreeSet<FaultKind>, now: Time) -> Option<(Time, FaultKind)> {
-        if self.bag.is_empty() {
-            self.bag = kinds.iter().copied().collect();
-            self.chance.shuffle(&mut self.bag);
+fn moment(value: Value) -> Result<Moment, String> {
+    let wrong = value.to_string();
+    Moment::deserialize(value)
+        .map_err(|_| format!("{wrong} is not a moment; there is: \"new_leader\", \"started\""))
+}
+
+impl Plan {
+    /// Reads a plan that somebody may have written, for a cluster of so many nodes.
+    ///
+    /// # Errors
+    /// If it makes no sense: with the step, its line, and the reason.
+    pub fn read(text: &str, nodes: u16) -> Result<Plan, String> {
+        let list: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut steps: Vec<Step> = Vec::new();
+        for (index, raw) in list.iter().enumerate() {
+            let parts = Vec::<Value>::deserialize(*raw).map_err(|_| "a step is a list".to_owned());
+            let step = parts.and_then(Step::of).and_then(|step| check(&step, nodes).map(|()| step));
+            let step = step.and_then(|step| match steps.last() {
+                Some(last) if last.at > step.at => {
+                    Err(format!("it is due at {}, before the step above it, at {}", step.at, last.at))
+                }
+                _ => Ok(step),
+            });
+            steps.push(
+                step.map_err(|why| format!("step {} (line {}): {why}", index + 1, line_of(text, raw.get())))?,
+            );
         }
-        let free_at = |kind: &FaultKind| {
-            // Not at the very instant of the repair: the order of two intents at one instant would mean nothing.
-            self.until.get(&Family::of(*kind)).map_or(now, |until| now.max(Time(until.0 + 1)))
-        };
-        let index = (0..self.bag.len()).min_by_key(|index| free_at(&self.bag[*index]))?;
-        let start = free_at(&self.bag[index]);
-        Some((start, self.bag.remove(index)))
+        Ok(Plan(steps))
     }
+}
 
-    /// From half an interval to one and a half, or, if it is to be quick, from a twentieth to a quarter.
-    fn a_while(&mut self, quick: bool) -> Duration {
-        let (low, high) = match quick {
-            false => (self.interval / 2, self.interval * 3 / 2),
-            true => (self.interval / 20, self.interval / 4),
-        };
-        self.chance.span(low, high)
+/// The line on which a part of a text begins, from 1.
+fn line_of(text: &str, part: &str) -> usize {
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
+    text.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(2 + usize::from(self.when.is_some()))?;
+        tuple.serialize_element(&self.at)?;
+        if let Some(moment) = &self.when {
+            tuple.serialize_element(moment)?;
+        }
+        tuple.serialize_element(&self.intent)?;
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Step, D::Error> {
+        Step::of(Vec::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Selector, Shape};
+    use history::NodeId;
+    use std::collections::BTreeMap;
 
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn drawn(kinds: &[FaultKind], interval: u32, limit: u32, seed: u64) -> Plan {
-        plan(kinds, SECOND * interval, SECOND * limit, Chance::new(seed))
-    }
-
-    fn faults(plan: &Plan) -> Vec<FaultKind> {
-        plan.0.iter().map(|(_, intent)| intent).filter(|i| !i.is_repair()).map(Intent::kind).collect()
+    #[test]
+    fn a_plan_can_be_written_by_hand() {
+        let plan = Plan::read(
+            r#"[
+                ["1.5s", {"partition": {"grudge": {"1": [2, 3], "3": [1]}}}],
+                [2500000000, "new_leader", {"kill": "subject"}],
+                ["1m", {"repair": "kill"}]
+            ]"#,
+            3,
+        );
+        let grudge = BTreeMap::from([(NodeId(1), vec![NodeId(2), NodeId(3)]), (NodeId(3), vec![NodeId(1)])]);
+        let plan = plan.unwrap();
+        assert_eq!(plan.0[0], Step::at(Time::from_millis(1500), Intent::Partition(Shape::Grudge(grudge))));
+        let kill = Intent::Kill(Selector::Subject);
+        assert_eq!(plan.0[1], Step::when(Time::from_millis(2500), Moment::NewLeader, kill));
+        assert_eq!(plan.0[2].at, Time::from_secs(60));
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+        assert_eq!(Plan::read(&json, 3), Ok(plan));
     }
 
     #[test]
-    fn equal_seeds_draw_equal_plans() {
-        assert_eq!(drawn(&FaultKind::ALL, 5, 60, 1), drawn(&FaultKind::ALL, 5, 60, 1));
-        assert_ne!(drawn(&FaultKind::ALL, 5, 60, 1), drawn(&FaultKind::ALL, 5, 60, 2));
-    }
-
-    #[test]
-    fn every_kind_comes_however_short_the_time_is() {
-        for (seed, limit) in (0..200).flat_map(|seed| [1, 7, 30, 60].map(|limit| (seed, limit))) {
-            let faults = faults(&drawn(&FaultKind::ALL, 5, limit, seed));
-            let kinds: BTreeSet<_> = faults.into_iter().collect();
-            assert_eq!(kinds.len(), FaultKind::ALL.len(), "seed {seed}, {limit} s: {kinds:?}");
+    fn what_is_wrong_with_a_plan_is_said_with_its_place() {
+        for (step, why) in [
+            (r#"["soon", {"kill": "one"}]"#, "\"soon\" is not a span of time"),
+            (r#"[-5, {"kill": "one"}]"#, "-5 is not a time"),
+            (r#"[5, {"kil": "one"}]"#, "unknown variant `kil`, expected one of `partition`, `kill`"),
+            (r#"[5, {"kill": "somebody"}]"#, "unknown variant `somebody`, expected one of `one`"),
+            (r#"[5, {"kill": "one", "pause": "one"}]"#, "expected map with a single key"),
+            (r#"[5]"#, "not a list of 1"),
+            (r#"{"at": 5}"#, "a step is a list"),
+            (r#"[5, "eclipse", {"kill": "one"}]"#, "\"eclipse\" is not a moment"),
+            (r#"[5, {"kill": "subject"}]"#, "waits for no moment"),
+            (r#"[5, {"kill": {"these": [4]}}]"#, "n4 is not in a cluster of 3 nodes"),
+            (r#"[5, {"kill": {"these": []}}]"#, "names no nodes"),
+            (r#"[5, {"partition": {"grudge": {"1": [7]}}}]"#, "n7 is not in a cluster of 3 nodes"),
+            (r#"[5, {"partition": {"grudge": {}}}]"#, "cuts nothing"),
+            (r#"[5, {"packets": {"of": "all", "trouble": {}}}]"#, "troubles nothing"),
+            (r#"[5, {"packets": {"of": "all", "trouble": {"los": 3}}}]"#, "unknown field `los`"),
+            (r#"[5, {"packets": {"of": "all", "trouble": {"loss": 1001}}}]"#, "out of a thousand"),
+            (r#"[5, {"clock": {"of": "one", "jump_ms": 0, "rate_ppm": 1000000}}]"#, "changes nothing"),
+            (r#"[5, {"clock": {"of": "one", "jump_ms": 1}}]"#, "missing field `rate_ppm`"),
+            (r#"[5, {"clock": {"of": "one", "jump_ms": 1, "rate_ppm": 0}}]"#, "stands still"),
+            (
+                r#"[5, {"restart": {"of": "one", "times": 0, "down_ms": 1, "up_ms": 1}}]"#,
+                "times is 1 to 10000, not 0",
+            ),
+            (
+                r#"[5, {"strobe": {"of": "one", "jump_ms": 0, "every_ms": 5, "times": 5}}]"#,
+                "jump_ms is not 0",
+            ),
+            (r#"[5, "started", {"repair": "kill"}]"#, "a repair waits for nothing"),
+        ] {
+            let text = format!("[\n  [1, {{\"repair\": \"kill\"}}],\n  {step}\n]");
+            let error = Plan::read(&text, 3).unwrap_err();
+            assert!(error.starts_with("step 2 (line 3): ") && error.contains(why), "{step}: {error}");
         }
-    }
-
-    #[test]
-    fn a_fault_is_repaired_before_the_next_of_its_family() {
-        for seed in 0..200 {
-            let mut broken = BTreeMap::new();
-            for (at, intent) in drawn(&FaultKind::ALL, 5, 120, seed).0 {
-                let family = Family::of(intent.kind());
-                if intent.is_repair() {
-                    assert_eq!(broken.remove(&family), Some(intent.kind()), "seed {seed}, {at}");
-                } else {
-                    assert_eq!(broken.insert(family, intent.kind()), None, "seed {seed}, {at}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn different_kinds_overlap_sometimes_and_all_is_quiet_sometimes() {
-        let (mut overlaps, mut quiets) = (0, 0);
-        for seed in 0..50 {
-            let mut broken: i32 = 0;
-            for (_, intent) in drawn(&FaultKind::ALL, 5, 60, seed).0 {
-                broken += if intent.is_repair() { -1 } else { 1 };
-                overlaps += i32::from(broken > 1);
-                quiets += i32::from(broken == 0);
-            }
-        }
-        assert!(overlaps > 50, "{overlaps}");
-        assert!(quiets > 50, "{quiets}");
-    }
-
-    #[test]
-    fn faults_are_about_an_interval_apart_and_within_the_time() {
-        for seed in 0..100 {
-            let plan = drawn(&[FaultKind::Partition, FaultKind::Packets], 5, 300, seed);
-            assert!(plan.0.is_sorted_by_key(|(at, _)| *at));
-            assert!(plan.0.iter().all(|(at, _)| *at < Time::from_secs(300)));
-            let first = plan.0[0].0;
-            assert!(first >= Time::from_millis(1250) && first <= Time::from_millis(3750), "{first}");
-            let count = faults(&plan).len();
-            assert!((45..=110).contains(&count), "seed {seed}: {count} faults");
-        }
-    }
-
-    #[test]
-    fn nothing_wanted_or_no_time_is_an_empty_plan() {
-        assert_eq!(drawn(&[], 5, 60, 1), Plan::default());
-        assert_eq!(plan(&FaultKind::ALL, SECOND, Duration::ZERO, Chance::new(1)), Plan::default());
-        let hasty = plan(&[FaultKind::Kill], Duration::ZERO, SECOND, Chance::new(1));
-        assert!(hasty.0.len() < 300, "an interval of nothing is not endless work");
-    }
-
-    #[test]
-    fn a_plan_survives_being_saved() {
-        for seed in 0..20 {
-            let plan = drawn(&FaultKind::ALL, 5, 120, seed);
-            let json = serde_json::to_string(&plan).unwrap();
-            assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
-        }
+        let order = "[[2, {\"kill\": \"one\"}], [1, {\"repair\": \"kill\"}]]";
+        assert!(Plan::read(order, 3).unwrap_err().contains("before the step above it"));
+        assert!(Plan::read("[[1, {\"kill\": \"one\"}", 3).unwrap_err().contains("line 1 column"));
+        assert!(Plan::read("{}", 3).unwrap_err().contains("expected a sequence"));
     }
 }
