@@ -43,6 +43,30 @@ pub enum Flaw {
     LeaseReads,
     /// The node under the core writes its log and never syncs it.
     NoSync,
+    /// Votes and copies of learners count towards a majority of the voters.
+    LearnersCount,
+    /// A new leader changes the members before it has committed an entry of its term.
+    ChangeBeforeOwnCommit,
+    /// A leader changes the members while the last change is not committed.
+    TwoChangesAtOnce,
+    /// A node uses a configuration only when it knows that it is committed.
+    MembersWhenCommitted,
+    /// A node keeps using a configuration that was cut from its log.
+    MembersNotRolledBack,
+    /// A leader that is no longer a member leads on and counts itself.
+    RemovedLeaderCounts,
+    /// A snapshot lacks the last of the entries for which it stands.
+    SnapshotMissesLast,
+    /// A follower acknowledges a snapshot that it was brought, and does not write it down.
+    SnapshotNotPersisted,
+    /// A follower takes a snapshot that is older than its state.
+    SnapshotSetsBack,
+    /// A follower that takes a snapshot keeps what follows it in a log that contradicts it.
+    SnapshotKeepsConflicts,
+    /// A follower that takes a snapshot goes on with the members that it knew.
+    SnapshotForgetsMembers,
+    /// A call that its client sent twice is carried out twice.
+    RetryAppliedTwice,
 }
 
 /// What is said about a flaw.
@@ -55,7 +79,7 @@ struct Profile {
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Flaw; 18] = [
+    pub const ALL: [Flaw; 30] = [
         Flaw::VoteNotPersisted,
         Flaw::TermNotPersisted,
         Flaw::DoubleVote,
@@ -74,6 +98,18 @@ impl Flaw {
         Flaw::LateStepDown,
         Flaw::LeaseReads,
         Flaw::NoSync,
+        Flaw::LearnersCount,
+        Flaw::ChangeBeforeOwnCommit,
+        Flaw::TwoChangesAtOnce,
+        Flaw::MembersWhenCommitted,
+        Flaw::MembersNotRolledBack,
+        Flaw::RemovedLeaderCounts,
+        Flaw::SnapshotMissesLast,
+        Flaw::SnapshotNotPersisted,
+        Flaw::SnapshotSetsBack,
+        Flaw::SnapshotKeepsConflicts,
+        Flaw::SnapshotForgetsMembers,
+        Flaw::RetryAppliedTwice,
     ];
 
     /// Its name on the command line.
@@ -102,7 +138,7 @@ impl Flaw {
     }
 }
 
-const PROFILES: [Profile; 18] = [
+const PROFILES: [Profile; 30] = [
     Profile {
         flaw: Flaw::VoteNotPersisted,
         name: "vote-not-persisted",
@@ -210,6 +246,78 @@ const PROFILES: [Profile; 18] = [
         name: "no-sync",
         about: "the node writes its log and never syncs it: right when a process is killed, wrong when the power goes",
         cite: "etcd --unsafe-no-fsync; Raft, figure 2: updated on stable storage before responding",
+    },
+    Profile {
+        flaw: Flaw::LearnersCount,
+        name: "learners-count",
+        about: "votes and copies of nodes that are still learning count towards the majority of the voters",
+        cite: "hashicorp/raft #308 (the lease counted non-voters); thesis 4.2.1: a new server is not counted for voting or commitment",
+    },
+    Profile {
+        flaw: Flaw::ChangeBeforeOwnCommit,
+        name: "change-before-own-commit",
+        about: "a new leader changes the members before it has committed an entry of its own term",
+        cite: "atomix/copycat #23; Ongaro to raft-dev, 10 July 2015: bug in single-server membership changes",
+    },
+    Profile {
+        flaw: Flaw::TwoChangesAtOnce,
+        name: "two-changes-at-once",
+        about: "a leader changes the members while its last change is not committed",
+        cite: "hashicorp/raft #84; thesis 4.1: only begin another change once the last one has committed",
+    },
+    Profile {
+        flaw: Flaw::MembersWhenCommitted,
+        name: "members-when-committed",
+        about: "a node counts by the members that it knows to be committed, not by the latest in its log",
+        cite: "etcd #5004 asks about it; thesis 4.1: a server always uses the latest configuration in its log",
+    },
+    Profile {
+        flaw: Flaw::MembersNotRolledBack,
+        name: "members-not-rolled-back",
+        about: "a node goes on counting by members whose entry was cut from its log, until it restarts",
+        cite: "camunda/camunda #57393, canonical/raft #250; thesis 4.1: fall back to the previous configuration in its log",
+    },
+    Profile {
+        flaw: Flaw::RemovedLeaderCounts,
+        name: "removed-leader-counts",
+        about: "a leader that was removed counts itself, and goes on leading",
+        cite: "canonical/raft #235; thesis 4.2.2: a leader that removes itself does not count itself in majorities",
+    },
+    Profile {
+        flaw: Flaw::SnapshotMissesLast,
+        name: "snapshot-misses-last",
+        about: "a snapshot lacks the effect of the last entry for which it stands",
+        cite: "etcd #8091 (raftexample), ArcadeData/arcadedb #5408; Raft §7: the last included index is the last applied",
+    },
+    Profile {
+        flaw: Flaw::SnapshotNotPersisted,
+        name: "snapshot-not-persisted",
+        about: "a follower acknowledges a snapshot that it was brought, and does not write it down",
+        cite: "Raft, figure 13: save the snapshot file, then answer; thesis 5.1",
+    },
+    Profile {
+        flaw: Flaw::SnapshotSetsBack,
+        name: "snapshot-sets-back",
+        about: "a follower takes a snapshot that is older than its state, and forgets what came after",
+        cite: "eBay/NuRaft #407 (ClickHouse Keeper, found by Jepsen), databendlabs/openraft #560",
+    },
+    Profile {
+        flaw: Flaw::SnapshotKeepsConflicts,
+        name: "snapshot-keeps-conflicts",
+        about: "a follower that takes a snapshot keeps the end of a log that contradicts it",
+        cite: "hashicorp/raft #704; Raft, figure 13: discard the entire log",
+    },
+    Profile {
+        flaw: Flaw::SnapshotForgetsMembers,
+        name: "snapshot-forgets-members",
+        about: "a follower that takes a snapshot goes on counting by the members that it knew before",
+        cite: "databendlabs/openraft #1808, async-raft #133; Raft, figure 13: load the snapshot's configuration",
+    },
+    Profile {
+        flaw: Flaw::RetryAppliedTwice,
+        name: "retry-applied-twice",
+        about: "a call that its client sent twice, because it heard nothing, is carried out twice (shows with --retry)",
+        cite: "Raft §8: if the leader crashes after committing and before responding, the client will retry; thesis 6.3",
     },
 ];
 

@@ -4,6 +4,7 @@
 //! socket, no disk and no randomness but what it is handed, so the simulator and the reference node drive the
 //! same code, and a run can be repeated bit for bit.
 
+pub mod catalog;
 mod flaw;
 mod protocol;
 pub mod raft;
@@ -12,5 +13,5 @@ mod store;
 pub mod wire;
 
 pub use flaw::Flaw;
-pub use protocol::{Effect, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
-pub use store::Store;
+pub use protocol::{Compaction, Effect, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
+pub use store::{Bank, Store};

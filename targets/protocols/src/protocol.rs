@@ -1,7 +1,7 @@
 //! What a protocol core is.
 
 use crate::Flaw;
-use history::{Call, Chance, NodeId, Outcome, Time, Violation};
+use history::{Call, CallKind, Chance, Change, Membership, NodeId, Outcome, Ticket, Time, Violation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -19,11 +19,15 @@ pub trait Protocol: Sized + Send + 'static {
     /// Its invariants over the whole cluster, for the simulator.
     type Watch: Watch<Self> + Default;
 
-    /// Comes to life: first boot and reboot are one path. `disk` is what was made durable, in order. Nothing
-    /// is sent from here: if there is something to do at once, the alarm is due at once.
+    /// What clients can ask of it.
+    const SERVES: &'static [CallKind];
+
+    /// Comes to life: first boot and reboot are one path. `founders` are those with whom the cluster began, the same
+    /// at every node and every boot; a node that joined later is none of them. `disk` is what was made durable, in
+    /// order. Nothing is sent from here: if there is something to do at once, the alarm is due at once.
     fn boot(
         me: NodeId,
-        nodes: &[NodeId],
+        founders: &[NodeId],
         disk: Vec<Self::Record>,
         options: Options,
         now: Time,
@@ -40,6 +44,11 @@ pub trait Protocol: Sized + Send + 'static {
 
     /// When it wants an [`Input::Wake`], on its own clock. A wake that comes late, or early, or twice, is fine.
     fn alarm(&self) -> Option<Time>;
+
+    /// Who takes part, for all that this node knows to be settled; `None` if that never changes.
+    fn members(&self) -> Option<Membership> {
+        None
+    }
 
     /// How it stands, for people and for the nemesis.
     fn status(&self) -> Status;
@@ -59,11 +68,16 @@ pub enum Input<M> {
     Request {
         /// For the reply.
         id: RequestId,
+        /// Who asks, and which of its calls this is: a client that heard nothing may send it again, to anyone.
+        ticket: Ticket,
         /// What is asked.
         call: Call,
     },
     /// The alarm is due.
     Wake,
+    /// An administrator wishes for this. It is not answered, and may be wished for again and again:
+    /// [`Protocol::members`] shows what became of it.
+    Change(Change),
     /// The node is to stop in good order: take no more requests, hand leadership over.
     /// [`Status::stopped`] says when it is done.
     Stop,
@@ -75,6 +89,9 @@ pub enum Input<M> {
 pub enum Effect<M, R> {
     /// Make this durable.
     Persist(R),
+    /// Make these durable in place of everything that was written before, all of them or none: what a node boots
+    /// from is either all that stood there, or these. Whatever is said of [`Effect::Persist`] holds for it too.
+    Rewrite(Vec<R>),
     /// Send this to a peer, if it can be reached. A message to the node itself comes back to it as an
     /// [`Input::Message`] from itself, as soon as its turn in this list has come and always: no network takes
     /// part. Behind a [`Effect::Persist`], it is how a core learns that the record is durable.
@@ -102,6 +119,8 @@ pub struct RequestId(pub u64);
 pub struct Options {
     /// How fast it lives.
     pub tempo: Tempo,
+    /// When what it has applied is put together.
+    pub compaction: Compaction,
     /// The bug it has, if any.
     pub flaw: Option<Flaw>,
 }
@@ -118,6 +137,23 @@ pub struct Tempo {
 impl Default for Tempo {
     fn default() -> Tempo {
         Tempo { heartbeat: Duration::from_millis(50), election: Duration::from_millis(300) }
+    }
+}
+
+/// When a core that keeps a log puts together what it has applied, and how it brings that to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compaction {
+    /// After so many entries it takes a snapshot of its state. At least one.
+    pub every: u64,
+    /// So many of the entries before it are kept all the same, for those who lack only these.
+    pub keep: u64,
+    /// So many bytes of a snapshot are sent at a time. At least one.
+    pub chunk: usize,
+}
+
+impl Default for Compaction {
+    fn default() -> Compaction {
+        Compaction { every: 1000, keep: 500, chunk: 16 << 10 }
     }
 }
 

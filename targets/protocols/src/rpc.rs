@@ -5,7 +5,7 @@
 //! itself in each of them instead of once at the beginning.
 
 use crate::wire;
-use history::{Call, NodeId, Outcome};
+use history::{Call, Membership, NodeId, Outcome, Ticket};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,6 +28,8 @@ pub struct Envelope<M> {
 pub struct Request {
     /// The client's own number for it, unique on its connection.
     pub id: u64,
+    /// Which of whose calls it is, on whatever connection it comes.
+    pub ticket: Ticket,
     /// What it asks.
     pub call: Call,
 }
@@ -41,8 +43,9 @@ pub struct Response {
     pub outcome: Outcome,
 }
 
-/// How a node stands: what it tells whoever connects to its control address, once, before it hangs up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How a node stands: what it tells whoever connects to its control address, and again after each
+/// [`history::Change`] that it is told there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Whether it leads, or believes so.
     pub leads: bool,
@@ -52,6 +55,8 @@ pub struct Report {
     pub leader: Option<NodeId>,
     /// How far its log is committed.
     pub committed: u64,
+    /// Who belongs to the cluster, for all that it knows to be settled.
+    pub members: Option<Membership>,
     /// The time of day, by its own clock: nanoseconds since 1970.
     pub wall_ns: i64,
     /// Its monotonic clock, by which the protocol lives: nanoseconds since it was started.

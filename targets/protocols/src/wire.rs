@@ -26,19 +26,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raft::{Entry, Message, Place, Record};
-    use history::{Call, Key, NodeId, Value};
+    use crate::Store;
+    use crate::raft::{Command, Entry, Members, Message, Place, Record, Snapshot};
+    use history::{Call, Key, NodeId, ProcessId, Ticket, Value};
 
     fn entries() -> Vec<Entry> {
         let (key, value) = (Key(7), Value(-3));
-        let calls = [
-            None,
-            Some(Call::Read { key }),
-            Some(Call::Write { key, value }),
-            Some(Call::Cas { key, expected: None, new: value }),
-            Some(Call::Cas { key, expected: Some(value), new: Value(i64::MAX) }),
+        let ticket = Ticket { process: ProcessId(300), number: u64::MAX };
+        let called = |call| Command::Call { ticket, call };
+        let commands = [
+            Command::Nothing,
+            called(Call::Read { key }),
+            called(Call::Write { key, value }),
+            called(Call::Cas { key, expected: None, new: value }),
+            called(Call::Cas { key, expected: Some(value), new: Value(i64::MAX) }),
+            Command::Members(Members::founders(&NodeId::all(3))),
         ];
-        calls.into_iter().map(|call| Entry { term: u64::MAX, call }).collect()
+        commands.into_iter().map(|command| Entry { term: u64::MAX, command }).collect()
     }
 
     fn messages() -> Vec<Message> {
@@ -52,6 +56,8 @@ mod tests {
             Message::Append { term, previous: place, entries: Vec::new(), commit: 5, round },
             Message::Ack { term, matched: 4, round },
             Message::Reject { term, rejected: 4, conflict: place, round },
+            Message::Install { term, last: place, offset: 9, data: vec![7; 3], done: true, round },
+            Message::Received { term, last: place, bytes: 12, round },
             Message::Stale { term },
             Message::TimeoutNow { term },
             Message::Persisted { term, index: 4 },
@@ -65,12 +71,25 @@ mod tests {
         }
     }
 
+    fn snapshot() -> Snapshot {
+        let mut store = Store::default();
+        let ticket = Ticket { process: ProcessId(1), number: 2 };
+        store.apply(ticket, &Call::Write { key: Key(7), value: Value(-3) });
+        Snapshot {
+            last: Place { term: 2, index: 5 },
+            members: (4, Members::founders(&NodeId::all(3))),
+            store,
+        }
+    }
+
     #[test]
     fn records_come_back_as_they_went() {
+        let members = (0, Members::founders(&NodeId::all(2)));
         let mut records = vec![
             Record::Ballot { term: 8, vote: None },
             Record::Ballot { term: 8, vote: Some(NodeId(5)) },
             Record::Truncate { from: 2 },
+            Record::Snapshot { snapshot: Box::new(snapshot()), base: Place { term: 1, index: 3 }, members },
         ];
         records.extend((1..).zip(entries()).map(|(index, entry)| Record::Append { index, entry }));
         for record in records {

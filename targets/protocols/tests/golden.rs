@@ -6,7 +6,8 @@
 //! the transcripts anew: read them before you believe them.
 //!
 //! ```text
-//! cluster 3 [flaw=NAME]      three new nodes, with empty disks
+//! cluster 3 [spares=1] [flaw=NAME]   three new nodes, with empty disks, and one that is down and no member
+//!   [snapshot=4 keep=1 chunk=20]     a snapshot every four entries, one kept before it, sent 20 bytes at a time
 //! disk n1 term=4 1 1 4       n1's disk: its term, and the term of each entry of its log
 //! boot n1 …   crash n1 …     crash loses what the disk had not synced
 //! wake n1                    n1's clock jumps to its alarm: an election timeout, or a heartbeat
@@ -18,7 +19,8 @@
 //! cut n1 …   heal            those are apart from all others; what crosses the cut is lost
 //! stall n1   sync n1         n1's disk takes its time; and has done it
 //! write n1 x=5   read n1 x   cas n1 x=5 to=6   stop n1
-//! log, status, disk [n1 …]   how things stand
+//! add n1 n4   remove n1 n3   an administrator asks n1 for it
+//! log, status, disk, members [n1 …]   how things stand
 //! invariants                 how many steps they held for
 //! ```
 //!
@@ -31,11 +33,11 @@ mod notation;
 mod stage;
 
 use goldenscript::{Argument, Command, Context, Runner};
-use history::{Call, Key, NodeId, Value};
+use history::{Call, Change, Key, NodeId, Value};
 use stage::{Filter, Stage};
 use std::error::Error;
 use std::path::Path;
-use tribunal_protocols::Flaw;
+use tribunal_protocols::{Compaction, Flaw};
 
 type Told = Result<String, Box<dyn Error>>;
 
@@ -72,12 +74,19 @@ impl Runner for Teller {
             "cluster" => {
                 let mut args = command.consume_args();
                 let flaw = args.take_key("flaw").map(str::parse::<Flaw>).transpose()?;
+                let spares = args.take_key("spares").map(str::parse).transpose()?.unwrap_or(0);
+                let usual = Compaction::default();
+                let compaction = Compaction {
+                    every: args.take_key("snapshot").map(str::parse).transpose()?.unwrap_or(usual.every),
+                    keep: args.take_key("keep").map(str::parse).transpose()?.unwrap_or(0),
+                    chunk: args.take_key("chunk").map(str::parse).transpose()?.unwrap_or(usual.chunk),
+                };
                 let count = args.next_pos().ok_or("how many nodes?")?.parse()?;
                 args.reject_next()?;
-                *stage = Stage::new(count, flaw);
+                *stage = Stage::new(count, spares, flaw, compaction);
             }
             "disk" if command.args.len() > 1 => set_disk(stage, command)?,
-            "log" | "status" | "disk" => {
+            "log" | "status" | "disk" | "members" => {
                 let nodes = nodes_or_all(stage, command)?;
                 nodes.iter().for_each(|&node| stage.tell_state(name, node));
             }
@@ -99,6 +108,7 @@ impl Runner for Teller {
             "drop" | "repeat" | "reverse" => stage.disturb(name, &filter(command)?),
             "settle" => stage.settle()?,
             "write" | "read" | "cas" => request(stage, command)?,
+            "add" | "remove" => change(stage, command)?,
             "invariants" => stage.tell_invariants(),
             _ => return Err(format!("no such command: {name}").into()),
         }
@@ -166,6 +176,13 @@ fn request(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> {
     };
     args.reject_next()?;
     Ok(stage.request(node, call)?)
+}
+
+fn change(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> {
+    let nodes = nodes(command)?;
+    let [leader, node] = nodes[..] else { return Err("who is asked, and about whom?".into()) };
+    let change = if command.name == "add" { Change::Add(node) } else { Change::Remove(node) };
+    Ok(stage.change(leader, change)?)
 }
 
 fn key(name: &str) -> Result<Key, String> {

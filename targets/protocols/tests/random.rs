@@ -4,11 +4,11 @@
 //! The sound protocol keeps its invariants and never answers a read with the past, under every seed; each flaw
 //! is found under some seed. The full simulator is another crate; this is the protocol's own early warning.
 
-use history::{Call, Chance, Key, NodeId, Outcome, Reply, Time, Value};
+use history::{Call, Chance, Key, NodeId, Outcome, ProcessId, Reply, Ticket, Time, Value};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tribunal_protocols::raft::{Invariants, Message, Raft, Record};
-use tribunal_protocols::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Watch};
+use tribunal_protocols::{Compaction, Effect, Flaw, Input, Options, Protocol, RequestId, Role, Watch};
 
 const SEEDS: u64 = 200;
 /// Some flaws need rare weather, and another draw anywhere brings other weather.
@@ -36,6 +36,39 @@ fn the_sound_protocol_is_sound_under_every_seed() {
 }
 
 #[test]
+fn who_missed_ten_thousand_entries_is_brought_a_snapshot_through_loss() {
+    let second = |weather: &Weather, seconds| weather.now + Duration::from_secs(seconds);
+    for seed in 0..3 {
+        let mut weather = Weather::new(seed, None);
+        weather.options.compaction = Compaction { chunk: 4000, ..Compaction::default() };
+        weather.agenda.retain(|_, happening| matches!(happening, Happening::Boot(_)));
+        weather.run_until(Time::from_secs(3));
+        let nodes = weather.nodes.clone();
+        let leader = *nodes.iter().find(|node| weather.machines[node].led).expect("somebody leads");
+        let absent = *nodes.iter().find(|node| **node != leader).expect("and somebody does not");
+        weather.crash(absent);
+        weather.agenda.retain(|_, happening| !matches!(happening, Happening::Boot(_)));
+        for number in 0..10_500 {
+            let key = Key(1 + number % 50);
+            weather.request(leader, Call::Write { key, value: Value(number as i64) });
+            weather.run_until(weather.now + Duration::from_micros(500));
+        }
+        let committed = |weather: &Weather, node| {
+            weather.machines[&node].core.as_ref().map(|core| core.status().committed).expect("it runs")
+        };
+        weather.run_until(second(&weather, 1));
+        assert!(committed(&weather, leader) > 10_000, "seed {seed}: {}", committed(&weather, leader));
+        weather.loss = 300;
+        weather.boot(absent);
+        weather.run_until(second(&weather, 10));
+        assert_eq!(weather.found, None, "seed {seed}");
+        let core = weather.machines[&absent].core.as_ref().expect("it runs");
+        assert!(core.log().base().index > 9_000, "seed {seed}: its log begins after {:?}", core.log().base());
+        assert!(core.status().committed > 10_000, "seed {seed}: {:?}", core.status());
+    }
+}
+
+#[test]
 fn one_seed_is_one_run() {
     for seed in 0..10 {
         let [mut one, mut two] = [Weather::new(seed, None), Weather::new(seed, None)];
@@ -48,14 +81,18 @@ fn one_seed_is_one_run() {
 #[test]
 fn every_flaw_is_found_under_some_seed() {
     let mut missed = Vec::new();
-    for flaw in Flaw::ALL {
+    // Nobody joins or leaves here, or sends a call again.
+    let members = Flaw::LearnersCount..=Flaw::RemovedLeaderCounts;
+    let others = [Flaw::SnapshotForgetsMembers, Flaw::RetryAppliedTwice];
+    let here = |flaw: &Flaw| !members.contains(flaw) && !others.contains(flaw);
+    for flaw in Flaw::ALL.into_iter().filter(here) {
         let finds: Vec<(u64, String)> = (0..HUNT)
             .filter_map(|seed| {
                 let mut weather = Weather::new(seed, Some(flaw));
                 weather.run();
                 weather.found.map(|found| (seed, found))
             })
-            .take(5)
+            .take(3)
             .collect();
         let seeds: Vec<u64> = finds.iter().map(|(seed, _)| *seed).collect();
         println!("{:27} {seeds:?} {}", flaw.name(), finds.first().map_or("-", |(_, found)| found));
@@ -137,6 +174,16 @@ enum Happening {
     Trouble,
 }
 
+/// Every third seed knows no snapshots, every third takes many, the others keep a few entries.
+fn compaction(seed: u64) -> Compaction {
+    match seed % 6 {
+        0 | 3 => Compaction::default(),
+        1 => Compaction { every: 5, keep: 0, chunk: 11 },
+        4 => Compaction { every: 5, keep: 0, chunk: 1000 },
+        _ => Compaction { every: 20, keep: 10, chunk: 1000 },
+    }
+}
+
 impl Weather {
     fn new(seed: u64, flaw: Option<Flaw>) -> Weather {
         let chance = Chance::new(seed);
@@ -149,7 +196,7 @@ impl Weather {
             scheduled: 0,
             machines: nodes.iter().map(|&node| (node, Machine::default())).collect(),
             nodes,
-            options: Options { flaw, ..Options::default() },
+            options: Options { flaw, compaction: compaction(seed), ..Options::default() },
             watch: Invariants::default(),
             idle: if seed % 4 < 2 { 30 } else { 1000 },
             latency: if seed % 8 < 4 { 4 } else { 80 },
@@ -192,10 +239,15 @@ impl Weather {
     }
 
     fn run(&mut self) {
-        while let Some(((time, _), happening)) = self.agenda.pop_first() {
-            if time > LENGTH || self.found.is_some() {
+        self.run_until(LENGTH);
+    }
+
+    fn run_until(&mut self, end: Time) {
+        while let Some(next) = self.agenda.first_entry() {
+            if next.key().0 > end || self.found.is_some() {
                 return;
             }
+            let ((time, _), happening) = next.remove_entry();
             self.now = time;
             self.steps += 1;
             self.happen(happening);
@@ -305,7 +357,7 @@ impl Weather {
             }
             match machine.queue.front() {
                 None => return,
-                Some(Effect::Persist(_)) => {
+                Some(Effect::Persist(_) | Effect::Rewrite(_)) => {
                     machine.syncing = machine.queue.len();
                     let slow = self.chance.below(4);
                     self.after(slow, Happening::Synced { node, boot });
@@ -319,7 +371,7 @@ impl Weather {
                 }
                 Some(Effect::Send { to, message }) => self.send(node, to, message),
                 Some(Effect::Reply { id, outcome }) => self.answered(node, id, &outcome),
-                Some(Effect::Persist(_)) | None => {}
+                Some(Effect::Persist(_) | Effect::Rewrite(_)) | None => {}
             }
         }
     }
@@ -333,6 +385,7 @@ impl Weather {
         for effect in covered {
             match effect {
                 Effect::Persist(record) => machine.disk.push(record),
+                Effect::Rewrite(records) => machine.disk = records,
                 other => rest.push(other),
             }
         }
@@ -371,7 +424,8 @@ impl Weather {
         } else {
             self.floors.insert((node, id), self.writer.floor);
         }
-        self.input(node, Input::Request { id, call });
+        let ticket = Ticket { process: ProcessId(id.0 as u32), number: 1 };
+        self.input(node, Input::Request { id, ticket, call });
         id
     }
 

@@ -1,7 +1,7 @@
 //! How a leader is found: canvass (pre-vote), vote, lead (§5.2, §5.4.1; thesis 9.6).
 
 use super::leader::Leader;
-use super::log::{Entry, Place};
+use super::log::{Command, Entry, Place};
 use super::message::Message;
 use super::part::{Part, Tally};
 use super::record::Record;
@@ -15,6 +15,10 @@ impl Raft {
     pub(super) fn canvass(&mut self, now: Time, out: &mut Output) {
         self.rest(now);
         if self.stopping.is_some() {
+            return;
+        }
+        if !self.may_seek_to_lead() {
+            self.part = Part::Follower(None);
             return;
         }
         self.part = Part::Canvasser(Tally::default());
@@ -48,10 +52,9 @@ impl Raft {
 
     /// One more node would vote for this one.
     pub(super) fn count_support(&mut self, now: Time, from: NodeId, out: &mut Output) {
-        let quorum = self.quorum();
         let Part::Canvasser(tally) = &mut self.part else { return };
         tally.add(from);
-        if tally.count() >= quorum {
+        if self.is_majority() {
             self.campaign(now, out);
         }
     }
@@ -96,19 +99,27 @@ impl Raft {
 
     /// One more node voted for this one.
     pub(super) fn count_vote(&mut self, now: Time, from: NodeId, out: &mut Output) {
-        let quorum = self.quorum();
         let Part::Candidate(tally) = &mut self.part else { return };
         tally.add(from);
-        if tally.count() >= quorum {
+        if self.is_majority() {
             self.lead(now, out);
         }
+    }
+
+    /// Whether those who said yes are a majority of the voters that this node knows; it is not its own voter if it
+    /// is none (thesis 4.2.2).
+    fn is_majority(&self) -> bool {
+        let (Part::Canvasser(tally) | Part::Candidate(tally)) = &self.part else { return false };
+        let members = self.members();
+        tally.count(|node| self.counts(node)) >= members.quorum()
     }
 
     /// Won: begins the term with an entry that does nothing, since only by an entry of this term can a leader
     /// commit what came before it (§5.4.2), and tells everyone at once.
     fn lead(&mut self, now: Time, out: &mut Output) {
         let beat = now + self.options.tempo.heartbeat;
-        let leader = Leader::new(&self.peers, self.log.last_index(), now, beat);
+        let mut leader = Leader::new(self.log.last_index(), beat);
+        leader.adopt(self.taking(), self.log.last_index(), now);
         self.part = Part::Leader(Box::new(leader));
         // FLAW commit-old-term: it sees old entries home before it sends its own.
         if self.has(Flaw::CommitOldTerm)
@@ -116,7 +127,7 @@ impl Raft {
         {
             leader.held_back = Leader::OLD_FIRST;
         }
-        self.propose(Entry { term: self.term, call: None }, out);
+        self.propose(Entry { term: self.term, command: Command::Nothing }, out);
         if self.has(Flaw::CommitOldTerm) {
             self.begin_round(out);
         }
@@ -176,8 +187,7 @@ impl Raft {
     }
 
     fn broadcast(&self, message: &Message, out: &mut Output) {
-        for &to in &self.peers {
-            out.push(Effect::Send { to, message: message.clone() });
-        }
+        let peers = self.members().everyone().filter(|node| *node != self.me && self.counts(*node));
+        out.extend(peers.map(|to| Effect::Send { to, message: message.clone() }));
     }
 }

@@ -1,4 +1,4 @@
-//! Raft's five safety properties (figure 3), watched over a whole cluster while it runs.
+//! Raft's five safety properties (figure 3), and one more about configurations, watched over a whole cluster while it runs.
 //!
 //! The watch sees a node's memory, which may be ahead of its disk, and what is only in memory may be lost
 //! without a fault of the protocol. That makes no false alarm, because nothing is concluded from it too early:
@@ -12,7 +12,7 @@
 
 use super::log::{Entry, Place};
 use super::part::Part;
-use super::{Log, Raft};
+use super::{Command, Log, Members, Raft};
 use crate::Watch;
 use history::{NodeId, Violation};
 use std::collections::BTreeMap;
@@ -28,6 +28,13 @@ pub struct Invariants {
     logs: BTreeMap<Place, (Digest, NodeId)>,
     /// By index, from 1.
     committed: Vec<Committed>,
+    /// The configurations that were ever seen at the end of a log. When one of them is committed, a snapshot may
+    /// already stand for it.
+    configurations: BTreeMap<Digest, Members>,
+    /// What a snapshot up to each index says, and who was first seen with it.
+    snapshots: BTreeMap<u64, (Digest, NodeId)>,
+    /// The configurations that are committed, with the term of the node that first took each for committed.
+    settled: Vec<(u64, Members)>,
 }
 
 /// A hash of a log from its beginning up to some entry.
@@ -57,6 +64,10 @@ struct Seen {
     leads: bool,
     applied: u64,
     cuts: u64,
+    /// Where its latest snapshot ends.
+    snapshot: u64,
+    /// The configuration by which it counts, if it leads.
+    members: Option<Members>,
     /// The log up to each index, from 1.
     log: Vec<Digest>,
 }
@@ -86,15 +97,24 @@ impl Invariants {
         if leads && seen.leads && seen.term == raft.term {
             leader_append_only(node, seen, raft)?;
         }
-        let known = seen.forget_cut(&raft.log);
+        let mut known = seen.forget_cut(&raft.log);
+        if known < raft.log.base().index {
+            self.snapshot_stands_for_committed(node, seen, raft.log.base())?;
+            known = raft.log.base().index;
+        }
+        self.snapshots_agree(node, seen, raft)?;
         for index in known + 1..=raft.log.last_index() {
             let Some(entry) = raft.log.get(index) else { break };
             let log = digest(seen.log.last().copied(), entry);
             seen.log.push(log);
+            if let Command::Members(members) = &entry.command {
+                self.configurations.insert(log, members.clone());
+            }
             self.log_matching(node, Place { term: entry.term, index }, log)?;
         }
         let elected = leads && !(seen.leads && seen.term == raft.term);
         (seen.leads, seen.term) = (leads, raft.term);
+        self.quorum_overlap_of_leader(node, seen, raft)?;
         if elected {
             self.election_safety(Life { node, number: seen.lives }, raft.term)?;
             self.leader_completeness_of_new_leader(node, seen)?;
@@ -103,6 +123,66 @@ impl Invariants {
             seen.applied += 1;
             self.state_machine_safety(node, seen)?;
         }
+        Ok(())
+    }
+
+    /// A node's log begins after a place that the watch has not seen there: it was brought a snapshot, or has booted
+    /// from one. That may stand only for what is committed (§7), so what it stands for is known.
+    fn snapshot_stands_for_committed(&mut self, node: NodeId, seen: &mut Seen, base: Place) -> Checked {
+        let Some(committed) = self.committed.get(..base.index as usize) else {
+            let story = format!(
+                "{node} has a snapshot up to index {}, which nobody knew to be committed",
+                base.index
+            );
+            return violated("state machine safety", "Raft §7", story);
+        };
+        seen.log.clear();
+        seen.log.extend(committed.iter().map(|entry| entry.log));
+        match seen.log.last() {
+            Some(&log) => self.log_matching(node, base, log),
+            None => Ok(()),
+        }
+    }
+
+    /// State Machine Safety again (§5.4.3): what two nodes made of the same entries is the same.
+    fn snapshots_agree(&mut self, node: NodeId, seen: &mut Seen, raft: &Raft) -> Checked {
+        let Some(parcel) = raft.parcel.as_ref().filter(|parcel| parcel.last.index != seen.snapshot) else {
+            return Ok(());
+        };
+        seen.snapshot = parcel.last.index;
+        let mut hasher = DefaultHasher::new();
+        parcel.bytes.hash(&mut hasher);
+        let state = hasher.finish();
+        let &mut (first, witness) = self.snapshots.entry(parcel.last.index).or_insert((state, node));
+        if first == state {
+            return Ok(());
+        }
+        let story = format!("the snapshots of {node} and {witness} up to index {} differ", parcel.last.index);
+        violated("state machine safety", "Raft §5.4.3", story)
+    }
+
+    /// Quorum Overlap: a leader and whoever knew the latest configuration to be committed when the leader was
+    /// elected, or later in its term, count by configurations whose majorities meet; so no two of them can decide
+    /// without one another (thesis 4.1, figure 4.3). Here: the leader is new, or counts by another configuration.
+    fn quorum_overlap_of_leader(&self, node: NodeId, seen: &mut Seen, raft: &Raft) -> Checked {
+        let leads = seen.leads.then(|| raft.members());
+        if seen.members.as_ref() == leads {
+            return Ok(());
+        }
+        seen.members = leads.cloned();
+        let known = self.settled.iter().rev().find(|(term, _)| *term <= seen.term);
+        match known {
+            Some((_, settled)) => quorum_overlap(node, seen, settled),
+            None => Ok(()),
+        }
+    }
+
+    /// A configuration is known to be committed now: every leader of that term or a later one must meet it.
+    fn settle(&mut self, term: u64, members: Members) -> Checked {
+        for (&leader, seen) in self.nodes.iter().filter(|(_, other)| other.leads && other.term >= term) {
+            quorum_overlap(leader, seen, &members)?;
+        }
+        self.settled.push((term, members));
         Ok(())
     }
 
@@ -164,7 +244,10 @@ impl Invariants {
                     leader_completeness(leader, seen, offset, &committed)?;
                 }
                 self.committed.push(committed);
-                Ok(())
+                match self.configurations.get(&log).cloned() {
+                    Some(members) => self.settle(seen.term, members),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -193,6 +276,19 @@ fn leader_completeness(node: NodeId, seen: &Seen, offset: usize, committed: &Com
         offset + 1
     );
     violated("leader completeness", "Raft §5.4", story)
+}
+
+/// Quorum Overlap (thesis 4.1): a leader counts by a configuration whose majorities meet those of one that is
+/// committed.
+fn quorum_overlap(node: NodeId, seen: &Seen, settled: &Members) -> Checked {
+    let Some(members) = seen.members.as_ref().filter(|members| !members.overlaps(settled)) else {
+        return Ok(());
+    };
+    let story = format!(
+        "{node} leads term {} and counts by members {members}, but {settled} are committed: their majorities need not meet",
+        seen.term
+    );
+    violated("quorum overlap", "Raft thesis 4.1", story)
 }
 
 fn violated(property: &str, source: &str, story: String) -> Checked {
@@ -225,7 +321,7 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::{Effect, Input, Options, Protocol, RequestId};
-    use history::{Call, Chance, Key, Time, Value};
+    use history::{Call, Chance, Key, ProcessId, Ticket, Time, Value};
 
     const ME: NodeId = NodeId(1);
 
@@ -233,7 +329,8 @@ mod tests {
     fn watched_leader() -> (Raft, Invariants) {
         let (mut raft, mut watch) = (boot(), Invariants::default());
         let write = Call::Write { key: Key(0), value: Value(1) };
-        let mut inputs = vec![Input::Request { id: RequestId(1), call: write }, Input::Wake];
+        let ticket = Ticket { process: ProcessId(0), number: 1 };
+        let mut inputs = vec![Input::Request { id: RequestId(1), ticket, call: write }, Input::Wake];
         let now = Time::from_secs(1);
         while let Some(input) = inputs.pop() {
             let mut out = Vec::new();
@@ -265,7 +362,7 @@ mod tests {
     fn a_leader_that_replaces_an_entry_is_seen() {
         let (mut raft, mut watch) = watched_leader();
         raft.log.truncate(2);
-        raft.log.append(Entry { term: 1, call: None });
+        raft.log.append(Entry { term: 1, command: crate::raft::Command::Nothing });
         let violation = watch.observe(ME, Some(&raft)).unwrap_err();
         assert_eq!(violation.property, "leader append-only");
     }

@@ -69,6 +69,32 @@ pub enum Message {
         /// The round of the message that this answers.
         round: u64,
     },
+    /// Hold this piece of a snapshot (InstallSnapshot, §7).
+    Install {
+        /// The leader's term.
+        term: u64,
+        /// The last place for which the snapshot stands.
+        last: Place,
+        /// Where in its bytes the piece begins.
+        offset: u64,
+        /// The piece.
+        data: Vec<u8>,
+        /// Whether it is the last.
+        done: bool,
+        /// The leader's latest heartbeat round.
+        round: u64,
+    },
+    /// So much of the snapshot is here. The whole of it is answered by an [`Message::Ack`].
+    Received {
+        /// The leader's term.
+        term: u64,
+        /// The last place for which the snapshot stands.
+        last: Place,
+        /// So many of its bytes.
+        bytes: u64,
+        /// The round of the message that this answers.
+        round: u64,
+    },
     /// Your term is over.
     Stale {
         /// The term of the one who says so.
@@ -99,6 +125,8 @@ impl Message {
             | Message::Append { term, .. }
             | Message::Ack { term, .. }
             | Message::Reject { term, .. }
+            | Message::Install { term, .. }
+            | Message::Received { term, .. }
             | Message::Stale { term }
             | Message::TimeoutNow { term }
             | Message::Persisted { term, .. } => term,
@@ -113,6 +141,12 @@ impl Message {
 
     /// Whether a sender with an old term should be told so.
     pub(super) fn wants_answer(&self) -> bool {
-        matches!(self, Message::Canvass { .. } | Message::RequestVote { .. } | Message::Append { .. })
+        matches!(
+            self,
+            Message::Canvass { .. }
+                | Message::RequestVote { .. }
+                | Message::Append { .. }
+                | Message::Install { .. }
+        )
     }
 }

@@ -60,6 +60,11 @@
 //! memory. A leader may still *send* entries before its own disk has them (thesis 10.2.1): telling is not
 //! counting.
 //!
+//! ## Who takes part
+//!
+//! The members change one at a time while the cluster runs, by entries of the log (thesis chapter 4). `change.rs`
+//! says how and why so, `members.rs` what a configuration is.
+//!
 //! ## Leaving
 //!
 //! A leader that is to stop finishes what it has, then tells a follower with a complete log to begin an election
@@ -71,53 +76,73 @@
 //! `election.rs` canvass, vote, lead, step down · `replication.rs` append, ack, reject, heartbeat · `commit.rs`
 //! counting and applying · `read.rs` · `transfer.rs` · `progress.rs` one follower as its leader sees it ·
 //! `leader.rs` what only a leader has · `part.rs` the parts a node plays · `log.rs`, `record.rs`, `message.rs` ·
-//! `invariants.rs` the five properties of figure 3, watched from outside. `FLAW` marks every branch where a
+//! `snapshot.rs` what stands for a log that has grown long · `change.rs`, `members.rs` who takes part · `invariants.rs` the five properties of figure 3 and that majorities
+//! meet, watched from outside. `FLAW` marks every branch where a
 //! [`Flaw`] makes it wrong on purpose. `testscripts/raft/` tells all this in stories.
 //!
 //! ## What we left out
 //!
-//! * Snapshots and compaction (§7): a run is short, and the log is kept whole.
-//! * Membership changes (§6): the nodes are those given at boot.
-//! * Client sessions (§8): a client that does not know the outcome of a write does not repeat it; the harness
-//!   wants to see exactly what became of it.
+//! * Joint consensus (§6): members change one at a time, see `change.rs`.
+//! * Sessions that expire (thesis 6.3): a client that sends a call again is recognised for ever.
 //! * Lease reads (thesis 6.4.1): they trust clocks. They are here as a flaw, to show what that costs.
-//! * Reads from followers, forwarding of requests, learners, witnesses, priorities.
+//! * Reads from followers, forwarding of requests, witnesses, priorities.
 //! * Disks that lie: what was synced is believed to be there.
 
+mod change;
 mod commit;
 mod election;
 mod invariants;
 mod leader;
 mod log;
+mod members;
 mod message;
 mod part;
 mod progress;
 mod read;
 mod record;
 mod replication;
+mod snapshot;
 mod transfer;
 
 pub use invariants::Invariants;
-pub use log::{Entry, Log, Place};
+pub use log::{Command, Entry, Log, Place};
+pub use members::Members;
 pub use message::Message;
 pub use record::Record;
+pub use snapshot::Snapshot;
 
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
-use history::{Call, Chance, NodeId, Outcome, Refusal, Reply, Time};
+use history::{Call, CallKind, Chance, Membership, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use part::Part;
 use record::Recovered;
 use replication::Append;
+use snapshot::{Incoming, Parcel, Piece};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a node wants done.
 type Output = Vec<Effect<Message, Record>>;
 
+/// What it serves: all that the store does, and what a node itself knows.
+const SERVES: [CallKind; Store::SERVES.len() + 1] = {
+    let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
+    let mut at = 0;
+    while at < Store::SERVES.len() {
+        serves[at] = Store::SERVES[at];
+        at += 1;
+    }
+    serves
+};
+
+/// Whether there is nothing to say when this is done.
+fn needs_no_answer(call: &Call) -> bool {
+    matches!(call, Call::Write { .. } | Call::Append { .. } | Call::Add { .. } | Call::Enqueue { .. })
+}
+
 /// One Raft node.
 #[derive(Debug)]
 pub struct Raft {
     me: NodeId,
-    /// Everyone else.
-    peers: Vec<NodeId>,
     options: Options,
     chance: Chance,
     /// Durable: written down before anything that follows from it.
@@ -131,6 +156,10 @@ pub struct Raft {
     /// Equal to `commit` between inputs.
     applied: u64,
     store: Store,
+    /// The latest snapshot, as it is sent.
+    parcel: Option<Arc<Parcel>>,
+    /// The snapshot that it is being brought.
+    incoming: Option<Incoming>,
     part: Part,
     /// The election timeout as drawn last.
     patience: Duration,
@@ -138,6 +167,8 @@ pub struct Raft {
     deadline: Time,
     /// Since when it is to stop.
     stopping: Option<Time>,
+    /// FLAW members-not-rolled-back: a configuration that is no longer in the log.
+    kept: Option<Members>,
     /// Records that FLAW ack-before-persist holds back.
     owed: Vec<Record>,
 }
@@ -146,37 +177,43 @@ impl Protocol for Raft {
     type Message = Message;
     type Record = Record;
     type Watch = Invariants;
+    const SERVES: &'static [CallKind] = &SERVES;
 
     fn boot(
         me: NodeId,
-        nodes: &[NodeId],
+        founders: &[NodeId],
         disk: Vec<Record>,
         options: Options,
         now: Time,
         chance: Chance,
     ) -> Raft {
-        let Recovered { term, vote, log } = Recovered::read(disk);
+        let recovered = Recovered::read(disk, Members::founders(founders));
+        let Recovered { term, vote, log, snapshot } = recovered;
+        let parcel = snapshot.as_ref().map(Parcel::new);
+        let (applied, store) = snapshot.map_or_else(Default::default, |all| (all.last.index, all.store));
         let mut raft = Raft {
             me,
-            peers: nodes.iter().copied().filter(|&node| node != me).collect(),
             options,
             chance,
             term,
             vote,
             log,
-            commit: 0,
-            applied: 0,
-            store: Store::default(),
+            commit: applied,
+            applied,
+            store,
+            parcel,
+            incoming: None,
             part: Part::Follower(None),
             patience: Duration::ZERO,
             deadline: now,
             stopping: None,
+            kept: None,
             owed: Vec::new(),
         };
         raft.rest(now);
         // FLAW commit-restored-wrongly: what is on disk must have been committed.
         if raft.has(Flaw::CommitRestoredWrongly) {
-            raft.commit_up_to(raft.log.last_index(), &mut Vec::new());
+            raft.commit_up_to(now, raft.log.last_index(), &mut Vec::new());
         }
         raft
     }
@@ -185,10 +222,16 @@ impl Protocol for Raft {
         out.extend(self.owed.drain(..).map(Effect::Persist));
         match input {
             Input::Message { from, message } => self.receive(now, from, message, out),
-            Input::Request { id, call } => self.request(now, id, call, out),
+            Input::Request { id, ticket, call } => self.request(now, id, (ticket, call), out),
             Input::Wake => self.wake(now, out),
+            Input::Change(change) => self.change(now, change, out),
             Input::Stop => self.stop(now, out),
         }
+    }
+
+    fn members(&self) -> Option<Membership> {
+        let (at, members) = self.log.members_at(self.commit);
+        Some(members.shown(at))
     }
 
     fn alarm(&self) -> Option<Time> {
@@ -225,17 +268,9 @@ impl Raft {
         self.options.flaw == Some(flaw)
     }
 
-    /// How many nodes, with this one, are a majority.
-    fn quorum(&self) -> usize {
-        self.peers.len().div_ceil(2) + 1
-    }
-
     /// A message came. Terms come first (§5.1): a higher one makes this node a follower in it, a lower one is
     /// history, and its sender is told so.
     fn receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Output) {
-        if from != self.me && !self.peers.contains(&from) {
-            return;
-        }
         // FLAW lease-reads: its one merit; who hears a leader elects no other, or leases would mean nothing.
         if self.has(Flaw::LeaseReads) && matches!(message, Message::RequestVote { .. }) && self.is_led(now) {
             return;
@@ -267,8 +302,14 @@ impl Raft {
             Message::Reject { rejected, conflict, round, .. } => {
                 self.take_reject(now, from, (rejected, conflict), round, out);
             }
+            Message::Install { last, offset, data, done, round, .. } => {
+                self.take_piece(now, from, Piece { last, offset, data, done, round }, out);
+            }
+            Message::Received { last, bytes, round, .. } => {
+                self.take_received(now, from, (last, bytes), round, out);
+            }
             Message::TimeoutNow { .. } => self.take_over(now, out),
-            Message::Persisted { index, .. } if from == self.me => self.own_persisted(index, out),
+            Message::Persisted { index, .. } if from == self.me => self.own_persisted(now, index, out),
             Message::Persisted { .. }
             | Message::Support { .. }
             | Message::Vote { .. }
@@ -277,10 +318,17 @@ impl Raft {
     }
 
     /// A client asks.
-    fn request(&mut self, now: Time, id: RequestId, call: Call, out: &mut Output) {
+    fn request(&mut self, now: Time, id: RequestId, (ticket, call): (Ticket, Call), out: &mut Output) {
+        if call == Call::Leader {
+            // This is about what the node itself believes, so there is nobody else to ask.
+            let Status { leader, term, .. } = self.status();
+            let leader = leader.map(|leader| (leader, term));
+            out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Leader(leader)) });
+            return;
+        }
         // FLAW stale-local-reads: anyone answers.
         if self.has(Flaw::StaleLocalReads) && call.is_read() {
-            out.push(Effect::Reply { id, outcome: self.store.apply(&call) });
+            out.push(Effect::Reply { id, outcome: self.store.read(&call) });
             return;
         }
         let refusal = match &self.part {
@@ -294,14 +342,14 @@ impl Raft {
         match refusal {
             Some(refusal) => out.push(Effect::Reply { id, outcome: Outcome::Fail(refusal) }),
             None if call.is_read() => self.read(now, id, call, out),
-            None => self.write(id, call, out),
+            None => self.write(id, ticket, call, out),
         }
     }
 
     /// A client of this leader writes: through the log.
-    fn write(&mut self, id: RequestId, call: Call, out: &mut Output) {
-        let hasty = self.has(Flaw::AcknowledgedBeforeCommit) && matches!(call, Call::Write { .. });
-        let index = self.propose(Entry { term: self.term, call: Some(call) }, out);
+    fn write(&mut self, id: RequestId, ticket: Ticket, call: Call, out: &mut Output) {
+        let hasty = self.has(Flaw::AcknowledgedBeforeCommit) && needs_no_answer(&call);
+        let index = self.propose(Entry { term: self.term, command: Command::Call { ticket, call } }, out);
         // FLAW acknowledged-before-commit: it is in the leader's log, that must do.
         if hasty {
             out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Done) });

@@ -36,8 +36,8 @@ impl Tally {
         }
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.0.len()
+    /// How many of them count.
+    pub(super) fn count(&self, counts: impl Fn(NodeId) -> bool) -> usize {
+        self.0.iter().filter(|node| counts(**node)).count()
     }
 }

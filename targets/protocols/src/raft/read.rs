@@ -43,7 +43,7 @@ impl Raft {
     /// A client of this leader reads.
     pub(super) fn read(&mut self, now: Time, id: RequestId, call: Call, out: &mut Output) {
         if self.has(Flaw::ReadsWithoutQuorum) || self.holds_lease(now) {
-            out.push(Effect::Reply { id, outcome: self.store.apply(&call) });
+            out.push(Effect::Reply { id, outcome: self.store.read(&call) });
             return;
         }
         let careless = self.has(Flaw::ReadsBeforeFirstCommit);
@@ -107,7 +107,7 @@ impl Raft {
         while waiting.front().is_some_and(ripe)
             && let Some(Read { id, call, .. }) = waiting.pop_front()
         {
-            out.push(Effect::Reply { id, outcome: self.store.apply(&call) });
+            out.push(Effect::Reply { id, outcome: self.store.read(&call) });
         }
     }
 }

@@ -3,21 +3,29 @@
 use super::log::{Entry, Place};
 use super::message::Message;
 use super::part::{Following, Part};
-use super::progress::Bulletin;
+use super::progress::{Bulletin, Source};
 use super::record::Record;
 use super::{Output, Raft};
 use crate::{Effect, Flaw};
 use history::{NodeId, Time};
 
 impl Raft {
-    /// The leader adds an entry to its log. The followers may be told before it is durable here (thesis
-    /// 10.2.1); the leader counts itself only when the message to itself comes back from behind the Persist.
+    /// The leader adds an entry to its log.
     pub(super) fn propose(&mut self, entry: Entry, out: &mut Output) -> u64 {
-        let index = self.log.append(entry.clone());
-        self.feed(out);
-        out.push(Effect::Persist(Record::Append { index, entry }));
-        self.ask_persisted(out);
+        let index = self.log.append(entry);
+        self.publish(index, out);
         index
+    }
+
+    /// The leader's newest entry is made durable and known. The followers may be told before it is durable here
+    /// (thesis 10.2.1); the leader counts itself only when the message to itself comes back from behind the
+    /// Persist.
+    pub(super) fn publish(&mut self, index: u64, out: &mut Output) {
+        self.feed(out);
+        if let Some(entry) = self.log.get(index).cloned() {
+            out.push(Effect::Persist(Record::Append { index, entry }));
+        }
+        self.ask_persisted(out);
     }
 
     /// Asks to be told when the log is durable as it is now. One such message is under way at a time: entries
@@ -32,11 +40,11 @@ impl Raft {
     }
 
     /// The leader's own log is durable up to `index`.
-    pub(super) fn own_persisted(&mut self, index: u64, out: &mut Output) {
+    pub(super) fn own_persisted(&mut self, now: Time, index: u64, out: &mut Output) {
         let Part::Leader(leader) = &mut self.part else { return };
         if index > leader.persisted {
             leader.persisted = index;
-            self.advance_commit(out);
+            self.advance_commit(now, out);
             self.ask_persisted(out);
             self.hand_over(out);
         }
@@ -45,8 +53,10 @@ impl Raft {
     /// Sends the followers what they may be sent now.
     pub(super) fn feed(&mut self, out: &mut Output) {
         let bulletin = self.bulletin();
+        let chunk = self.options.compaction.chunk.max(1);
+        let source = Source { log: &self.log, parcel: self.parcel.as_ref(), chunk };
         if let Part::Leader(leader) = &mut self.part {
-            leader.feed(&self.log, bulletin, out);
+            leader.feed(&source, bulletin, out);
         }
     }
 
@@ -63,7 +73,7 @@ impl Raft {
             return;
         }
         self.follow(now, from, out);
-        let Append { previous, entries, commit, round } = append;
+        let Append { previous, entries, commit, round } = append.after(self.log.base());
         let term = self.term;
         if !self.holds(previous) {
             let conflict = self.conflict(previous.index);
@@ -77,12 +87,12 @@ impl Raft {
         }
         // FLAW commit-beyond-match: what it has beyond the leader's entries counts as well.
         let compared = if self.has(Flaw::CommitBeyondMatch) { self.log.last_index() } else { matched };
-        self.commit_up_to(commit.min(compared), out);
+        self.commit_up_to(now, commit.min(compared), out);
         out.push(Effect::Send { to: from, message: Message::Ack { term, matched, round } });
     }
 
     /// Takes `from` for the leader of this term, as of `now`.
-    fn follow(&mut self, now: Time, from: NodeId, out: &mut Output) {
+    pub(super) fn follow(&mut self, now: Time, from: NodeId, out: &mut Output) {
         self.step_down(now, out);
         self.part = Part::Follower(Some(Following { leader: from, heard: now }));
         self.deadline = now + self.patience;
@@ -112,6 +122,10 @@ impl Raft {
             // FLAW no-truncation: what contradicts the leader stays.
             Some(_) if self.has(Flaw::NoTruncation) => return,
             Some(_) => {
+                // FLAW members-not-rolled-back: the configuration that was cut stays in use, until the node restarts.
+                if self.has(Flaw::MembersNotRolledBack) && self.log.members().0 >= index {
+                    self.kept = Some(self.log.members().1.clone());
+                }
                 self.log.truncate(index);
                 self.write_log(Record::Truncate { from: index }, out);
             }
@@ -138,8 +152,9 @@ impl Raft {
         let Some(follower) = leader.follower(from) else { return };
         follower.hear(round, now);
         if follower.accept(matched) {
-            self.advance_commit(out);
+            self.advance_commit(now, out);
         }
+        self.promote(now, from, out);
         self.feed(out);
         self.confirm_rounds(out);
         self.hand_over(out);
@@ -195,4 +210,16 @@ pub(super) struct Append {
     pub(super) entries: Vec<Entry>,
     pub(super) commit: u64,
     pub(super) round: u64,
+}
+
+impl Append {
+    /// Without what comes up to `base`: a snapshot stands for that, so it is committed, and as the leader has it.
+    fn after(mut self, base: Place) -> Append {
+        if self.previous.index < base.index {
+            let known = (base.index - self.previous.index).min(self.entries.len() as u64);
+            self.entries.drain(..known as usize);
+            self.previous = base;
+        }
+        self
+    }
 }

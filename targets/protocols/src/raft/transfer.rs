@@ -19,7 +19,7 @@ impl Raft {
 
     /// The leader hands over to this node: elections wait for silence, this one need not.
     pub(super) fn take_over(&mut self, now: Time, out: &mut Output) {
-        if self.stopping.is_none() && matches!(self.part, Part::Follower(_)) {
+        if self.stopping.is_none() && matches!(self.part, Part::Follower(_)) && self.may_seek_to_lead() {
             self.campaign(now, out);
         }
     }
@@ -32,7 +32,7 @@ impl Raft {
         if self.stopping.is_none() || !done || leader.handed {
             return;
         }
-        let ready = leader.followers.iter().filter(|follower| follower.matched == last);
+        let ready = leader.followers.iter().filter(|follower| follower.votes && follower.matched == last);
         if let Some(heir) = ready.max_by_key(|follower| follower.heard) {
             leader.handed = true;
             out.push(Effect::Send { to: heir.node, message: Message::TimeoutNow { term: self.term } });
@@ -43,7 +43,8 @@ impl Raft {
     /// and nothing left to do.
     pub(super) fn give_up(&mut self, now: Time, out: &mut Output) {
         let Some(since) = self.stopping else { return };
-        let alone = self.peers.is_empty() && self.commit >= self.log.last_index();
+        let others = self.members().voters().iter().any(|node| *node != self.me);
+        let alone = !others && self.commit >= self.log.last_index();
         if alone || now >= since + self.options.tempo.election * 2 {
             self.step_down(now, out);
         }

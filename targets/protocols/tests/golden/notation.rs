@@ -1,7 +1,7 @@
 //! How a transcript writes things down: short, and the same for ever.
 
 use history::{Call, Key};
-use tribunal_protocols::raft::{Entry, Message, Place, Record};
+use tribunal_protocols::raft::{Command, Entry, Message, Place, Record};
 
 fn key(key: Key) -> String {
     ["x", "y", "z"].get(key.0 as usize).map_or_else(|| key.to_string(), |name| (*name).to_owned())
@@ -16,6 +16,7 @@ pub fn call(call: &Call) -> String {
             let expected = expected.map_or_else(|| "nil".to_owned(), |value| value.to_string());
             format!("{}={expected}→{new}", key(*k))
         }
+        other => other.to_string(),
     }
 }
 
@@ -26,7 +27,11 @@ pub fn place(place: Place) -> String {
 
 /// `7@2 x=5`
 pub fn entry(index: u64, entry: &Entry) -> String {
-    let what = entry.call.as_ref().map_or_else(|| "nothing".to_owned(), call);
+    let what = match &entry.command {
+        Command::Nothing => "nothing".to_owned(),
+        Command::Call { call: new, .. } => call(new),
+        Command::Members(members) => format!("members {members}"),
+    };
     format!("{index}@{} {what}", entry.term)
 }
 
@@ -36,6 +41,9 @@ pub fn record(record: &Record) -> String {
         Record::Ballot { term, vote: Some(node) } => format!("term {term}, vote for {node}"),
         Record::Ballot { term, vote: None } => format!("term {term}"),
         Record::Append { index, entry: new } => entry(*index, new),
+        Record::Snapshot { snapshot, base, .. } => {
+            format!("snapshot up to {}, log after {}", place(snapshot.last), place(*base))
+        }
         Record::Truncate { from } => format!("nothing from {from} on"),
     }
 }
@@ -51,6 +59,8 @@ pub fn kind(message: &Message) -> &'static str {
         Message::Append { .. } => "append",
         Message::Ack { .. } => "ack",
         Message::Reject { .. } => "reject",
+        Message::Install { .. } => "install",
+        Message::Received { .. } => "received",
         Message::Stale { .. } => "stale",
         Message::TimeoutNow { .. } => "timeout-now",
         Message::Persisted { .. } => "persisted",
@@ -76,6 +86,14 @@ pub fn message(message: &Message) -> String {
         Message::Ack { term, matched, round } => format!("term {term}, up to {matched}, round {round}"),
         Message::Reject { term, rejected, conflict, round } => {
             format!("term {term}, not {rejected}, try {}, round {round}", place(*conflict))
+        }
+        Message::Install { term, last, offset, data, done, round } => {
+            let end = if *done { ", the last" } else { "" };
+            let to = offset + data.len() as u64;
+            format!("term {term}, snapshot up to {}, bytes {offset}–{to}{end}, round {round}", place(*last))
+        }
+        Message::Received { term, last, bytes, round } => {
+            format!("term {term}, snapshot up to {}, {bytes} bytes, round {round}", place(*last))
         }
         Message::Stale { term } | Message::TimeoutNow { term } => format!("term {term}"),
         Message::Persisted { term, index } => format!("term {term}, up to {index}"),

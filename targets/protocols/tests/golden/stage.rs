@@ -1,18 +1,21 @@
 //! The stage: nodes, disks, clocks and messages that move only when the script says so.
 
 use crate::notation;
-use history::{Call, Chance, NodeId, Time};
+use history::{Call, Chance, Change, NodeId, ProcessId, Ticket, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::time::Duration;
-use tribunal_protocols::raft::{Invariants, Message, Raft, Record};
-use tribunal_protocols::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
+use tribunal_protocols::raft::{Command, Entry, Invariants, Message, Raft, Record};
+use tribunal_protocols::{
+    Compaction, Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch,
+};
 
 /// A cluster on a stage.
 #[derive(Default)]
 pub struct Stage {
     players: BTreeMap<NodeId, Player>,
     options: Options,
+    founders: u16,
     under_way: VecDeque<Letter>,
     /// Those who are apart from all others.
     apart: Vec<NodeId>,
@@ -61,11 +64,12 @@ impl Filter {
 type Done = Result<(), String>;
 
 impl Stage {
-    pub fn new(count: u16, flaw: Option<Flaw>) -> Stage {
-        let options = Options { flaw, tempo: Tempo::default() };
-        let players = NodeId::all(count).into_iter().map(|node| (node, Player::default())).collect();
-        let mut stage = Stage { players, options, ..Stage::default() };
-        for node in stage.nodes() {
+    /// So many nodes that begin a cluster, and so many that may join it later and are down.
+    pub fn new(founders: u16, spares: u16, flaw: Option<Flaw>, compaction: Compaction) -> Stage {
+        let options = Options { flaw, compaction, tempo: Tempo::default() };
+        let players = NodeId::all(founders + spares).into_iter().map(|node| (node, Player::default()));
+        let mut stage = Stage { players: players.collect(), options, founders, ..Stage::default() };
+        for node in NodeId::all(founders) {
             stage.start(node);
         }
         stage
@@ -98,11 +102,11 @@ impl Stage {
     }
 
     fn start(&mut self, node: NodeId) {
-        let (nodes, options) = (self.nodes(), self.options);
+        let (founders, options) = (NodeId::all(self.founders), self.options);
         let Some(player) = self.players.get_mut(&node) else { return };
         let chance = Chance::new(player.boots).split(&node.to_string());
         let disk = player.disk.clone();
-        player.core = Some(Raft::boot(node, &nodes, disk, options, player.clock, chance));
+        player.core = Some(Raft::boot(node, &founders, disk, options, player.clock, chance));
         self.look(node);
     }
 
@@ -134,8 +138,9 @@ impl Stage {
         // The same index and term is the same entry on every node.
         let entries = (1..).zip(terms).map(|(index, &term)| {
             let value = history::Value((term * 100 + index) as i64);
-            let call = Some(Call::Write { key: history::Key(0), value });
-            Record::Append { index, entry: tribunal_protocols::raft::Entry { term, call } }
+            let ticket = Ticket { process: ProcessId(0), number: index };
+            let command = Command::Call { ticket, call: Call::Write { key: history::Key(0), value } };
+            Record::Append { index, entry: Entry { term, command } }
         });
         player.disk = [Record::Ballot { term, vote: None }].into_iter().chain(entries).collect();
         Ok(())
@@ -191,6 +196,13 @@ impl Stage {
         Ok(())
     }
 
+    pub fn change(&mut self, node: NodeId, change: Change) -> Done {
+        self.player(node)?;
+        self.tell(&format!("{node} ← administrator: {change}"));
+        self.input(node, Input::Change(change));
+        Ok(())
+    }
+
     pub fn cut(&mut self, nodes: &[NodeId]) {
         self.apart = nodes.to_vec();
     }
@@ -200,7 +212,9 @@ impl Stage {
         self.requests += 1;
         let id = RequestId(self.requests);
         self.tell(&format!("{node} ← client #{}: {}", id.0, notation::call(&call)));
-        self.input(node, Input::Request { id, call });
+        // Every request is a client of its own.
+        let ticket = Ticket { process: ProcessId(id.0 as u32), number: 1 };
+        self.input(node, Input::Request { id, ticket, call });
         Ok(())
     }
 
@@ -286,7 +300,7 @@ impl Stage {
         for effect in &out {
             let line = show(effect);
             let player = self.players.get_mut(&node).expect("it was there");
-            let waits = player.stalled && (!player.queue.is_empty() || matches!(effect, Effect::Persist(_)));
+            let waits = player.stalled && (!player.queue.is_empty() || is_for_the_disk(effect));
             player.queue.push_back(effect.clone());
             self.tell(&format!("  {}{line}", if waits { "… " } else { "" }));
             self.perform_ready(node);
@@ -301,7 +315,7 @@ impl Stage {
         while let Some(player) = self.players.get_mut(&node) {
             let waits = match player.queue.front() {
                 None => true,
-                Some(Effect::Persist(_)) => player.stalled,
+                Some(Effect::Persist(_) | Effect::Rewrite(_)) => player.stalled,
                 Some(Effect::Send { to, .. }) => *to == node,
                 Some(Effect::Reply { .. }) => false,
             };
@@ -310,6 +324,7 @@ impl Stage {
             }
             match player.queue.pop_front() {
                 Some(Effect::Persist(record)) => player.disk.push(record),
+                Some(Effect::Rewrite(records)) => player.disk = records,
                 Some(Effect::Send { to, message }) => {
                     self.under_way.push_back(Letter { from: node, to, message });
                 }
@@ -358,11 +373,20 @@ impl Stage {
             ("disk", _) if player.disk.is_empty() => "nothing".to_owned(),
             ("disk", _) => player.disk.iter().map(notation::record).collect::<Vec<_>>().join(" | "),
             (_, None) => "down".to_owned(),
+            ("members", Some(core)) => {
+                let (settled, (at, latest)) = (core.members(), core.log().members());
+                let settled =
+                    settled.map_or_else(|| "nobody knows".to_owned(), |members| members.to_string());
+                format!("{settled}; latest {latest} (at {at})")
+            }
             ("log", Some(core)) => {
                 let log = core.log();
                 let entries = (1..=log.last_index()).filter_map(|index| Some((index, log.get(index)?)));
                 let entries: Vec<String> = entries.map(|(at, entry)| notation::entry(at, entry)).collect();
-                format!("[{}] committed {}", entries.join(" | "), core.status().committed)
+                let base = log.base();
+                let after =
+                    if base.index > 0 { format!("after {} ", notation::place(base)) } else { String::new() };
+                format!("{after}[{}] committed {}", entries.join(" | "), core.status().committed)
             }
             (_, Some(core)) => {
                 let status = core.status();
@@ -378,9 +402,17 @@ impl Stage {
     }
 }
 
+fn is_for_the_disk(effect: &Effect<Message, Record>) -> bool {
+    matches!(effect, Effect::Persist(_) | Effect::Rewrite(_))
+}
+
 fn show(effect: &Effect<Message, Record>) -> String {
     match effect {
         Effect::Persist(record) => format!("persist {}", notation::record(record)),
+        Effect::Rewrite(records) => {
+            let records: Vec<String> = records.iter().map(notation::record).collect();
+            format!("rewrite {}", records.join(" | "))
+        }
         Effect::Send { to, message } => format!("→ {to} {}", notation::message(message)),
         Effect::Reply { id, outcome } => format!("reply #{}: {outcome}", id.0),
     }
