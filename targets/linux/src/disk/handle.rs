@@ -1,5 +1,6 @@
 //! A file or directory, held whatever its name is and whatever is mounted over it.
 
+use super::kernel;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -31,6 +32,14 @@ impl Handle {
     /// If the file system fails.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.held.metadata()
+    }
+
+    /// The number of the mount through which it was found.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn mount(&self) -> io::Result<u64> {
+        kernel::mount_of(&self.held)
     }
 
     /// A path that leads to it, past all mounts.

@@ -36,8 +36,10 @@ pub struct Inodes {
     all: BTreeMap<u64, Inode>,
     /// The root's number in its file system.
     root: u64,
-    /// The one file system that all are on: numbers mean nothing elsewhere.
+    /// The file system on which numbers are what they seem.
     device: u64,
+    /// The one mount that all are found through: what is mounted inside is not ours.
+    mount: u64,
 }
 
 impl Inodes {
@@ -51,9 +53,9 @@ impl Inodes {
         if !metadata.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let (number, device) = (metadata.ino(), metadata.dev());
+        let (number, device, mount) = (metadata.ino(), metadata.dev(), handle.mount()?);
         let root = Inode { handle: Arc::new(handle), opened: None, target: None, unsynced: None, known: 1 };
-        Ok(Inodes { all: BTreeMap::from([(ROOT, root)]), root: number, device })
+        Ok(Inodes { all: BTreeMap::from([(ROOT, root)]), root: number, device, mount })
     }
 
     /// The one with this number.
@@ -72,10 +74,15 @@ impl Inodes {
         let path = self.get(parent)?.handle.child(name);
         let handle = Handle::of(&path)?;
         let metadata = handle.metadata()?;
-        if metadata.dev() != self.device {
+        if handle.mount()? != self.mount {
             return Err(io::Error::from_raw_os_error(libc::EXDEV));
         }
-        let number = if metadata.ino() == self.root { ROOT } else { metadata.ino() };
+        let number = match metadata.dev() == self.device {
+            true if metadata.ino() == self.root => ROOT,
+            true => metadata.ino(),
+            // An overlay has directories of its own and files of others, whose numbers are others' too.
+            false => metadata.ino() ^ metadata.dev().rotate_left(32) ^ 1 << 63,
+        };
         let target = if metadata.is_symlink() { Some(fs::read_link(&path)?) } else { None };
         let inode = || Inode { handle: Arc::new(handle), opened: None, target, unsynced: None, known: 0 };
         self.all.entry(number).or_insert_with(inode);

@@ -3,8 +3,10 @@
 #![expect(unsafe_code, reason = "system calls")]
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -43,6 +45,23 @@ pub fn space(path: &Path) -> io::Result<libc::statvfs> {
     checked(unsafe { libc::statvfs(path.as_ptr(), space.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so it was written.
     Ok(unsafe { space.assume_init() })
+}
+
+/// The number of the mount through which a file was found.
+///
+/// # Errors
+/// If the kernel does not say: it is older than 5.8.
+pub fn mount_of(file: &File) -> io::Result<u64> {
+    let mut found = MaybeUninit::uninit();
+    let (fd, flags, wanted) = (file.as_raw_fd(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID);
+    // SAFETY: the path is an empty string that ends with zero; the kernel writes a whole statx or fails.
+    checked(unsafe { libc::statx(fd, c"".as_ptr(), flags, wanted, found.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it was written.
+    let found: libc::statx = unsafe { found.assume_init() };
+    match found.stx_mask & wanted == wanted {
+        true => Ok(found.stx_mnt_id),
+        false => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 fn checked(result: libc::c_int) -> io::Result<()> {

@@ -4,6 +4,7 @@ use super::dice::Dice;
 use super::error::DiskError;
 use super::filesystem::LossyFilesystem;
 use super::kernel;
+use super::leftovers::source;
 use super::names::Names;
 use super::trouble::{Counters, Lost, Trouble};
 use super::volume::{Volume, is_root};
@@ -14,9 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// What our mounts are called in `/proc/self/mountinfo`, so that nobody else's is ever touched.
-pub const SOURCE: &str = "tribunal";
 
 /// How many requests are answered at once: as many as may wait for the real disk while others go on.
 const THREADS: usize = 4;
@@ -47,7 +45,7 @@ impl LossyDisk {
         let volume = Arc::new(volume);
         let mut config = Config::default();
         config.mount_options = vec![
-            MountOption::FSName(SOURCE.to_owned()),
+            MountOption::FSName(source().map_err(failed())?),
             MountOption::DefaultPermissions,
             MountOption::NoAtime,
         ];
@@ -180,7 +178,11 @@ fn ended(session: BackgroundSession) -> io::Result<()> {
         }
         thread::sleep(Duration::from_millis(1));
     }
-    session.join()
+    match session.join() {
+        // A thread that was being handed its last message when the mount went is told this, not that the device is gone.
+        Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => Ok(()),
+        other => other,
+    }
 }
 
 impl Drop for LossyDisk {

@@ -31,7 +31,7 @@
 //! # When it ends
 //!
 //! It unmounts itself when dropped. If its process is killed, the mount stays and answers nobody; [`leftovers`] finds it by
-//! its name (`tribunal`) and [`clean`] removes it. What lies below is then as a power cut would have left it, but for
+//! its source, which names that process, and [`clean`] removes it. What lies below is then as a power cut would have left it, but for
 //! names, which are as they were last.
 
 mod dice;
@@ -53,7 +53,7 @@ mod volume;
 
 pub use edits::{Flipped, flip_bit, restore, snapshot, truncate};
 pub use error::DiskError;
-pub use leftovers::{clean, leftovers};
+pub use leftovers::{clean, is_seen_by, leftovers};
 pub use lossy::LossyDisk;
 pub use names::Names;
 pub use trouble::{Counters, Lost, Trouble};

@@ -97,7 +97,7 @@ fn mounted(at: &Path) -> bool {
 }
 
 fn lost(files: u64, bytes: u64) -> Lost {
-    Lost { files, bytes, names: 0 }
+    Lost { files, bytes, kept: 0, names: 0 }
 }
 
 #[test]
@@ -455,7 +455,14 @@ fn what_a_killed_process_leaves_is_found_and_cleaned() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(!leftovers().unwrap().contains(&data), "it is served");
+    // Who stands still answers nobody, and lives.
+    let stopped = Command::new("kill").args(["-STOP", &process.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(leftovers().unwrap()));
+    let found = told.recv_timeout(Duration::from_secs(10));
     process.kill().unwrap();
+    assert!(!found.expect("it asks nobody who stands still").contains(&data));
     process.wait().unwrap();
     let found = leftovers().unwrap();
     assert!(found.contains(&data) && !found.contains(&bench.data()), "{found:?}");

@@ -1,9 +1,10 @@
 //! What is wrong with a disk, and what was seen of it.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What is wrong with a disk. The default is nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Every read fails with EIO. What the kernel has in its cache it reads without asking the disk.
     pub fail_reads: bool,
@@ -19,7 +20,7 @@ pub struct Trouble {
 }
 
 /// What a disk was asked and how it answered, since it was mounted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Reads that reached it; the kernel's cache answers most.
     pub reads: u64,
@@ -40,12 +41,14 @@ pub struct Counters {
 }
 
 /// What a power cut took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// Files whose last changes, all or some, are gone.
     pub files: u64,
     /// Bytes that were written and are gone.
     pub bytes: u64,
+    /// Bytes that were not synced and reached the disk all the same.
+    pub kept: u64,
     /// Names that were made, changed or removed, and are again what they were before.
     pub names: u64,
 }
@@ -53,8 +56,11 @@ pub struct Lost {
 impl std::fmt::Display for Lost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let several = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-        let Lost { files, bytes, names } = *self;
+        let Lost { files, bytes, kept, names } = *self;
         write!(f, "{} lost {}", several(files, "file"), several(bytes, "unsynced byte"))?;
+        if kept > 0 {
+            write!(f, ", {} reached the disk", several(kept, "other"))?;
+        }
         if names > 0 { write!(f, ", {} changed back", several(names, "name")) } else { Ok(()) }
     }
 }

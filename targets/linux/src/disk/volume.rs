@@ -328,6 +328,7 @@ impl Volume {
             let same = unsynced.bytes() == kept && inode.open()?.metadata()?.len() == unsynced.size;
             lost.files += u64::from(!same);
             lost.bytes += unsynced.bytes() - kept;
+            lost.kept += kept;
         }
         let changes = state.names.len();
         let kept = dice.map_or(0, |mut dice| dice.below(changes as u64 + 1) as usize);

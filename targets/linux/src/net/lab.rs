@@ -5,7 +5,7 @@
 //! and whatever ends this process, however suddenly, ends the network with everything in it.
 
 use super::filter::{Filter, Set, Way};
-use super::impairer::Impairer;
+use super::impairer::{self, Impairer, impairer};
 use super::links::{End, Links, Mac};
 use super::namespace::Namespace;
 use super::netlink::Refused;
@@ -153,8 +153,10 @@ impl Lab {
             .zip(self.ways(pairs))
             .map(|(pair, way)| {
                 let mut counts = self.past.get(pair).copied().unwrap_or_default();
-                let carried =
-                    self.impairer.as_ref().map(|impairer| impairer.change(|switch, _| switch.counts(*pair)));
+                let carried = self
+                    .impairer
+                    .as_ref()
+                    .map(|impairer| impairer.change(|taps, _| taps.switch.counts(*pair)));
                 counts += carried.unwrap_or_default();
                 counts += Counts { dropped: of(&dropped, way), passed: of(&seen, way), ..Counts::default() };
                 counts
@@ -180,7 +182,7 @@ impl Lab {
             };
         }
         if let Some(impairer) = &self.impairer {
-            impairer.change(|switch, _| pairs.iter().for_each(|pair| switch.cut(*pair, cut)));
+            impairer.change(|taps, _| pairs.iter().for_each(|pair| taps.switch.cut(*pair, cut)));
         }
     }
 
@@ -189,16 +191,16 @@ impl Lab {
         if self.impairer.is_none() {
             let ports: Vec<(u32, Mac)> =
                 self.machines.iter().map(|machine| (machine.port, machine.mac)).collect();
-            self.impairer = Some(within(&self.hub, || Impairer::start(&ports))?);
+            self.impairer = Some(within(&self.hub, || impairer(&ports))?);
         }
         self.filter.insert(Set::Detour, &self.ways(pairs))?;
         self.impaired.extend(pairs);
         let (cut, seed) = (&self.cut, self.seed);
         if let Some(impairer) = &self.impairer {
-            impairer.change(|switch, _| {
+            impairer.change(|taps, _| {
                 for (from, to) in pairs {
                     let dice = seed ^ ((*from as u64) << 32 | *to as u64);
-                    switch.impair((*from, *to), policy, cut.contains(&(*from, *to)), dice);
+                    taps.switch.impair((*from, *to), policy, cut.contains(&(*from, *to)), dice);
                 }
             });
         }
@@ -208,11 +210,11 @@ impl Lab {
     fn leave_alone(&mut self, pairs: &[Pair]) -> Result<(), Refused> {
         let old: Vec<Pair> = pairs.iter().copied().filter(|pair| self.impaired.contains(pair)).collect();
         let Some(impairer) = &self.impairer else { return Ok(()) };
-        let did: Vec<Counts> = impairer.change(|switch, leaving| {
-            let released = old.iter().map(|pair| switch.release(*pair));
+        let did: Vec<Counts> = impairer.change(|taps, doors| {
+            let released = old.iter().map(|pair| taps.switch.release(*pair));
             released
                 .map(|(counts, frames)| {
-                    leaving.extend(frames);
+                    impairer::send(doors, frames);
                     counts
                 })
                 .collect()

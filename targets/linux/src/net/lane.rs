@@ -8,17 +8,49 @@ use std::time::{Duration, Instant};
 const ROOM: usize = 10_000;
 /// How long a frame waits to be overtaken.
 const OVERTAKING: Duration = Duration::from_millis(50);
-/// The part of a frame that is never corrupted, or it would not arrive anywhere: the Ethernet header.
-const SPARED: usize = 14;
 
-/// The frames on their way over one impaired link, in the order in which they will arrive.
+/// What travels over a link.
+pub trait Load: Sized {
+    /// How long it is, in bytes.
+    fn length(&self) -> usize;
+
+    /// How many bytes at its beginning are never corrupted, or it would not arrive anywhere.
+    fn spared(&self) -> usize;
+
+    /// Flips bits of one byte.
+    fn flip(&mut self, byte: usize, bits: u8);
+
+    /// A second one, that arrives by itself.
+    fn twin(&self) -> Self;
+}
+
+/// A frame, of which the Ethernet header is spared.
+impl Load for Vec<u8> {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn spared(&self) -> usize {
+        14
+    }
+
+    fn flip(&mut self, byte: usize, bits: u8) {
+        self[byte] ^= bits;
+    }
+
+    fn twin(&self) -> Vec<u8> {
+        self.clone()
+    }
+}
+
+/// The frames on their way over one impaired link, in the order in which they will arrive. One that is lost is dropped.
 #[derive(Debug)]
-pub struct Lane {
+pub struct Lane<L> {
     policy: Policy,
     cut: bool,
-    queue: VecDeque<(Instant, Vec<u8>)>,
+    queue: VecDeque<(Instant, L)>,
     /// Waits to be overtaken, and until when.
-    aside: Option<(Instant, Vec<u8>)>,
+    aside: Option<(Instant, L)>,
     /// When the rate limit lets the next byte through.
     free: Option<Instant>,
     dice: Dice,
@@ -26,9 +58,9 @@ pub struct Lane {
     pub counts: Counts,
 }
 
-impl Lane {
+impl<L: Load> Lane<L> {
     /// An empty lane; its dice begin at `seed`.
-    pub fn new(policy: Policy, cut: bool, seed: u64) -> Lane {
+    pub fn new(policy: Policy, cut: bool, seed: u64) -> Lane<L> {
         let (queue, dice) = (VecDeque::new(), Dice::new(seed));
         Lane { policy, cut, queue, aside: None, free: None, dice, counts: Counts::default() }
     }
@@ -48,7 +80,7 @@ impl Lane {
     }
 
     /// A frame comes. On a cut link the kernel counts it.
-    pub fn admit(&mut self, now: Instant, frame: &[u8]) {
+    pub fn admit(&mut self, now: Instant, mut frame: L) {
         if self.cut {
             return;
         }
@@ -57,11 +89,11 @@ impl Lane {
             self.counts.lost += 1;
             return;
         }
-        let (due, mut frame) = (self.due(now, frame.len()), frame.to_vec());
-        if self.dice.fall(self.policy.corrupt) && frame.len() > SPARED {
+        let (due, spared) = (self.due(now, frame.length()), frame.spared());
+        if self.dice.fall(self.policy.corrupt) && frame.length() > spared {
             self.counts.corrupted += 1;
-            let bit = self.dice.below((frame.len() - SPARED) as u64 * 8) as usize;
-            frame[SPARED + bit / 8] ^= 1 << (bit % 8);
+            let bit = self.dice.below((frame.length() - spared) as u64 * 8) as usize;
+            frame.flip(spared + bit / 8, 1 << (bit % 8));
         }
         let twice = self.dice.fall(self.policy.duplicate);
         if self.aside.is_none() && self.dice.fall(self.policy.reorder) {
@@ -70,7 +102,7 @@ impl Lane {
         }
         if twice {
             self.counts.duplicated += 1;
-            self.enqueue(due, frame.clone());
+            self.enqueue(due, frame.twin());
         }
         self.enqueue(due, frame);
         if let Some((_, overtaken)) = self.aside.take() {
@@ -80,7 +112,7 @@ impl Lane {
     }
 
     /// The next frame that arrives by now, if there is one.
-    pub fn release(&mut self, now: Instant) -> Option<Vec<u8>> {
+    pub fn release(&mut self, now: Instant) -> Option<L> {
         if self.policy.hold {
             return None;
         }
@@ -93,9 +125,9 @@ impl Lane {
     }
 
     /// Everything that is on its way, at once.
-    pub fn flush(&mut self) -> Vec<Vec<u8>> {
+    pub fn flush(&mut self) -> Vec<L> {
         let waiting = self.queue.drain(..).chain(self.aside.take());
-        let frames: Vec<Vec<u8>> = waiting.map(|(_, frame)| frame).collect();
+        let frames: Vec<L> = waiting.map(|(_, frame)| frame).collect();
         self.counts.passed += frames.len() as u64;
         frames
     }
@@ -106,7 +138,7 @@ impl Lane {
         waiting.map(|(due, _)| *due).min().filter(|_| !self.policy.hold)
     }
 
-    fn enqueue(&mut self, due: Instant, frame: Vec<u8>) {
+    fn enqueue(&mut self, due: Instant, frame: L) {
         let last = self.queue.back().map_or(due, |(last, _)| *last);
         self.queue.push_back((due.max(last), frame));
     }
@@ -159,7 +191,7 @@ mod tests {
     use super::*;
 
     struct Bench {
-        lane: Lane,
+        lane: Lane<Vec<u8>>,
         begin: Instant,
     }
 
@@ -173,7 +205,7 @@ mod tests {
             for number in frames {
                 let mut frame = [0; 100];
                 frame[99] = number;
-                self.lane.admit(self.begin + Duration::from_millis(millis), &frame);
+                self.lane.admit(self.begin + Duration::from_millis(millis), frame.to_vec());
             }
         }
 
@@ -216,12 +248,12 @@ mod tests {
     fn one_bit_is_flipped_and_never_in_the_header() {
         let mut bench = Bench::new(Policy { corrupt: 1.0, ..Policy::default() });
         for _ in 0..500 {
-            bench.lane.admit(bench.begin, &[0; 20]);
+            bench.lane.admit(bench.begin, vec![0; 20]);
             let frame = bench.lane.release(bench.begin).unwrap();
             assert_eq!(frame[..14], [0; 14]);
             assert_eq!(frame[14..].iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
         }
-        bench.lane.admit(bench.begin, &[0; 14]);
+        bench.lane.admit(bench.begin, vec![0; 14]);
         assert_eq!(bench.lane.counts.corrupted, 500, "there is nothing to corrupt in a bare header");
     }
 

@@ -65,6 +65,12 @@ impl Message {
         self
     }
 
+    /// What was added so far, to be put into another request.
+    pub fn body(&mut self) -> &[u8] {
+        self.align();
+        &self.bytes[HEADER..]
+    }
+
     /// Whether the kernel answers it with a word of its own.
     pub fn is_acknowledged(&self) -> bool {
         u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) & libc::NLM_F_ACK as u16 != 0

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::thread;
 
 /// A network namespace. It lives as long as this, a process or a socket in it does; then the kernel removes it
@@ -40,6 +41,22 @@ impl Namespace {
     /// If there is no such process, or it is another's.
     pub fn of_process(pid: u32) -> io::Result<Namespace> {
         Ok(Namespace(File::open(format!("/proc/{pid}/ns/net"))?.into()))
+    }
+
+    /// Another hold on the same network.
+    ///
+    /// # Errors
+    /// If there can be no more files.
+    pub fn again(&self) -> io::Result<Namespace> {
+        Ok(Namespace(self.0.try_clone()?))
+    }
+
+    /// The network that is kept at this path, such as `/run/netns/NAME`.
+    ///
+    /// # Errors
+    /// If there is nothing, or it is another's.
+    pub fn at(path: &Path) -> io::Result<Namespace> {
+        Ok(Namespace(File::open(path)?.into()))
     }
 
     /// Does something inside, on a thread of its own. Sockets that are opened there stay inside wherever they

@@ -3,7 +3,7 @@
 
 use super::message::{Answer, Message, answers, attribute};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::from_ref;
 use std::time::Duration;
 
@@ -116,6 +116,40 @@ impl Socket {
         }
     }
 
+    /// Sends a request that nobody answers.
+    ///
+    /// # Errors
+    /// If the kernel does not take it.
+    pub fn tell(&self, message: Message) -> io::Result<()> {
+        self.send(&message.finish(0))
+    }
+
+    /// What has come by itself, if anything has: how long it is.
+    ///
+    /// # Errors
+    /// If some of it was lost because there was too much.
+    pub fn glance(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+        let (place, room) = (bytes.as_mut_ptr().cast(), bytes.len());
+        // SAFETY: the pointer and the length are those of `bytes`.
+        let got = unsafe { libc::recv(self.fd.as_raw_fd(), place, room, libc::MSG_DONTWAIT) };
+        match usize::try_from(got) {
+            Ok(length) => Ok(Some(length)),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Makes room for so many bytes that wait to be read.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn enlarge(&self, bytes: i32) -> io::Result<()> {
+        let forced = self.option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes);
+        forced.or_else(|_| self.option(libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes))
+    }
+
     fn option<T>(&self, level: i32, name: i32, value: &T) -> io::Result<()> {
         let length = libc::socklen_t::try_from(size_of::<T>()).expect("an option is small");
         // SAFETY: the pointer and the length are those of `value`, which outlives the call.
@@ -146,6 +180,12 @@ impl Socket {
                 },
             }
         }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -94,6 +94,72 @@ impl std::os::fd::AsFd for Tap {
     }
 }
 
+/// Lets packets arrive here as if they had come from elsewhere: by way of the loopback, so that no route and no link
+/// has a say in it.
+#[derive(Debug)]
+pub struct Injector {
+    four: OwnedFd,
+    /// Where there is no IPv6 there is nothing to inject either.
+    six: Option<OwnedFd>,
+}
+
+impl Injector {
+    /// For the calling thread's network.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn open() -> io::Result<Injector> {
+        Ok(Injector { four: raw(libc::AF_INET)?, six: raw(libc::AF_INET6).ok() })
+    }
+
+    /// Lets a packet, which is for us, arrive.
+    ///
+    /// # Errors
+    /// If it is no packet, or cannot arrive.
+    pub fn inject(&self, packet: &[u8]) -> io::Result<()> {
+        let nonsense = || io::Error::from(io::ErrorKind::InvalidData);
+        match (packet.first().map(|first| first >> 4), &self.six) {
+            (Some(4), _) => {
+                let to = packet.get(16..).and_then(<[u8]>::first_chunk).ok_or_else(nonsense)?;
+                // SAFETY: a structure of numbers, for which zeros are good values.
+                let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+                address.sin_family = libc::AF_INET as u16;
+                address.sin_addr.s_addr = u32::from_ne_bytes(*to);
+                send_to(&self.four, packet, &address)
+            }
+            (Some(6), Some(six)) => {
+                let to = packet.get(24..).and_then(<[u8]>::first_chunk).ok_or_else(nonsense)?;
+                // SAFETY: a structure of numbers, for which zeros are good values.
+                let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+                address.sin6_family = libc::AF_INET6 as u16;
+                address.sin6_addr.s6_addr = *to;
+                send_to(six, packet, &address)
+            }
+            _ => Err(nonsense()),
+        }
+    }
+}
+
+/// A socket to which whole packets are given, headers and all.
+fn raw(family: i32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: plain system call; the result is checked before it is owned.
+    let fd = unsafe { libc::socket(family, kind, libc::IPPROTO_RAW) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn send_to<A>(socket: &OwnedFd, bytes: &[u8], address: &A) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<A>()).expect("an address is small");
+    let (begin, to) = (bytes.as_ptr().cast(), from_ref(address).cast());
+    // SAFETY: the pointers and the lengths are those of `bytes` and `address`.
+    let sent = unsafe { libc::sendto(socket.as_raw_fd(), begin, bytes.len(), 0, to, length) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Waits until one of these can be read, or this time is over; which of them can.
 ///
 /// # Errors

@@ -1,9 +1,10 @@
 //! What an impaired link does to its frames, and what it did.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What an impaired link does to its frames. The default does nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// Every frame comes so much later.
     pub delay: Duration,
@@ -24,7 +25,7 @@ pub struct Policy {
 }
 
 /// What a link did, in frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Delivered.
     pub passed: u64,
