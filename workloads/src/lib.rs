@@ -3,38 +3,39 @@
 //! A workload is a generator of calls for the main phase, one for the finale, and the checkers that judge what
 //! came back. It knows neither clusters nor faults and does no input or output.
 
+mod append;
+mod asking;
+pub mod bank;
+pub mod catalog;
+mod causal;
 pub mod combinators;
+mod counter;
+mod election;
+mod fenced;
+mod finale;
 mod generator;
+mod keys;
+mod list;
+mod lock;
+mod long_fork;
+mod mix;
+mod monotonic;
+mod multi_register;
+mod queue;
 mod register;
+mod rw;
+mod sessions;
+mod set;
+mod set_full;
 mod simulate;
+mod txns;
+mod unique_ids;
+mod watch;
 mod workload;
+mod write_skew;
 
+pub use catalog::{Entry, WORKLOADS, lookup};
 pub use generator::{Context, Generator, Step};
-pub use register::{RegisterOptions, register};
-pub use simulate::{Manners, simulate};
+pub use keys::{KeyDistribution, KeyUse};
+pub use simulate::{Manners, Service, simulate};
 pub use workload::{Settings, Workload};
-
-use history::Chance;
-
-/// The names that [`lookup`] knows, in the order in which people list them.
-pub fn names() -> Vec<&'static str> {
-    vec!["register"]
-}
-
-/// One line about a workload, for `tribunal list workloads`.
-pub fn about(name: &str) -> Option<&'static str> {
-    match name {
-        "register" => Some(register::ABOUT),
-        _ => None,
-    }
-}
-
-/// The workload of this name, if there is one.
-pub fn lookup(name: &str, settings: &Settings, chance: Chance) -> Option<Workload> {
-    match name {
-        "register" => {
-            Some(register(&RegisterOptions { settings: *settings, ..RegisterOptions::default() }, chance))
-        }
-        _ => None,
-    }
-}

@@ -1,4 +1,4 @@
-//! A workload without a cluster: run in virtual time against registers in memory.
+//! A workload without a cluster: run in virtual time against a service in memory.
 //!
 //! This is the shortest runner there can be. It makes histories for tests and benchmarks of generators and of
 //! checkers: every one of them is linearizable, since each call takes effect at one instant between its
@@ -6,13 +6,12 @@
 
 use crate::{Context, Step, Workload};
 use history::{
-    Call, Chance, Doubt, Event, History, Key, Malformed, NodeId, Outcome, Phase, ProcessId, Refusal, Reply,
-    Time, Value,
+    Call, Chance, Doubt, Event, History, Malformed, NodeId, Outcome, Phase, ProcessId, Refusal, Ticket, Time,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How the imagined registers answer. Rates are out of a thousand.
+/// How the service answers. Rates are out of a thousand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manners {
     /// How long an answer takes: half of this to one and a half of it, drawn each time.
@@ -35,6 +34,9 @@ impl Manners {
     pub const TROUBLED: Manners = Manners { fail: 100, unknown: 100, ..Manners::PERFECT };
 }
 
+/// What serves a call at once: it says what came of it.
+pub type Service<'s> = dyn FnMut(Ticket, &Call) -> Outcome + 's;
+
 /// Runs a workload from its first call to the end of its finale, with so many workers, each with its usual one
 /// of `nodes`. Equal arguments give equal histories.
 ///
@@ -45,6 +47,7 @@ pub fn simulate(
     manners: Manners,
     workers: u32,
     nodes: &[NodeId],
+    service: &mut Service<'_>,
     chance: Chance,
 ) -> Result<History, Malformed> {
     let mut run = Run {
@@ -59,7 +62,7 @@ pub fn simulate(
         agenda: BTreeMap::new(),
         planned: 0,
         answers: BTreeMap::new(),
-        registers: BTreeMap::new(),
+        service,
     };
     for phase in [Phase::Main, Phase::Heal, Phase::Final, Phase::Done] {
         run.record(Event::Phase(phase))?;
@@ -85,11 +88,11 @@ struct Run<'r> {
     planned: u64,
     /// The outcomes of calls that took effect and whose clients have not heard yet.
     answers: BTreeMap<ProcessId, Outcome>,
-    registers: BTreeMap<Key, Value>,
+    service: &'r mut Service<'r>,
 }
 
 enum Moment {
-    Effect { process: ProcessId, call: Call, heard: bool },
+    Effect { process: ProcessId, number: u64, call: Call, heard: bool },
     Completion { process: ProcessId, otherwise: Outcome },
 }
 
@@ -126,12 +129,13 @@ impl Run<'_> {
         self.free.remove(place);
         let usual = self.nodes[(process.0 % self.workers) as usize % self.nodes.len()];
         self.record(Event::Invoke { process, node: node.unwrap_or(usual), call: call.clone() })?;
+        let number = self.history.len() as u64;
         let Manners { latency, fail, unknown, patience } = self.manners;
         let fate = self.chance.below(1000) as u16;
         if fate < unknown {
             if self.chance.coin(0.5) {
                 let late = self.chance.span(Duration::ZERO, patience * 3);
-                self.plan(late, Moment::Effect { process, call, heard: false });
+                self.plan(late, Moment::Effect { process, number, call, heard: false });
             }
             let otherwise = Outcome::Unknown(Doubt::Timeout);
             self.plan(patience, Moment::Completion { process, otherwise });
@@ -139,7 +143,7 @@ impl Run<'_> {
             let total = self.chance.span(latency / 2, latency * 3 / 2);
             if fate >= unknown + fail {
                 let until_effect = self.chance.span(Duration::ZERO, total);
-                self.plan(until_effect, Moment::Effect { process, call, heard: true });
+                self.plan(until_effect, Moment::Effect { process, number, call, heard: true });
             }
             let otherwise = Outcome::Fail(Refusal::Unreachable);
             self.plan(total, Moment::Completion { process, otherwise });
@@ -168,8 +172,9 @@ impl Run<'_> {
         let Some(((at, _), moment)) = self.agenda.pop_first() else { return Ok(()) };
         self.now = self.now.max(at);
         match moment {
-            Moment::Effect { process, call, heard } => {
-                let outcome = self.apply(&call);
+            Moment::Effect { process, number, call, heard } => {
+                // A client does one thing at a time, so the number of its invocation is a number of its own.
+                let outcome = (self.service)(Ticket { process, number }, &call);
                 if heard {
                     self.answers.insert(process, outcome);
                 }
@@ -182,20 +187,6 @@ impl Run<'_> {
                 self.record(Event::Complete { process, outcome })
             }
         }
-    }
-
-    fn apply(&mut self, call: &Call) -> Outcome {
-        let found = self.registers.get(&call.key()).copied();
-        match call {
-            Call::Read { .. } => return Outcome::Ok(Reply::Read(found)),
-            Call::Cas { expected, .. } if found != *expected => {
-                return Outcome::Fail(Refusal::Mismatch { found });
-            }
-            Call::Write { key, value } | Call::Cas { key, new: value, .. } => {
-                self.registers.insert(*key, *value)
-            }
-        };
-        Outcome::Ok(Reply::Done)
     }
 
     fn record(&mut self, event: Event) -> Result<(), Malformed> {
@@ -215,22 +206,45 @@ impl Run<'_> {
 mod tests {
     use super::*;
     use crate::combinators::until_ok;
-    use crate::{Generator, RegisterOptions, Settings, register};
+    use crate::{Generator, KeyUse, Settings, lookup};
     use checkers::{Budget, Verdict, judge};
-    use history::Op;
+    use history::{Key, Op, Reply, Value};
     use std::collections::BTreeSet;
 
     const WORKERS: u32 = 10;
 
-    fn options(rate: Option<f64>, seconds: u64) -> RegisterOptions {
-        let settings = Settings { rate, time_limit: Duration::from_secs(seconds), ops: None };
-        RegisterOptions { settings, ..RegisterOptions::default() }
+    fn settings(rate: Option<f64>, seconds: u64) -> Settings {
+        Settings { rate, time_limit: Duration::from_secs(seconds), ..Settings::default() }
     }
 
-    fn run(options: RegisterOptions, manners: Manners, seed: u64) -> History {
+    fn register(settings: &Settings, chance: Chance) -> Workload {
+        lookup("register").and_then(|entry| entry.workload(settings, None, chance)).unwrap()
+    }
+
+    /// Registers in memory.
+    fn registers() -> impl FnMut(Ticket, &Call) -> Outcome {
+        let mut registers: BTreeMap<Key, Value> = BTreeMap::new();
+        move |_, call| {
+            let found = call.key().and_then(|key| registers.get(&key).copied());
+            match call {
+                Call::Read { .. } => return Outcome::Ok(Reply::Read(found)),
+                Call::Cas { expected, .. } if found != *expected => {
+                    return Outcome::Fail(Refusal::Mismatch { found });
+                }
+                Call::Write { key, value } | Call::Cas { key, new: value, .. } => {
+                    registers.insert(*key, *value);
+                }
+                _ => return Outcome::Fail(Refusal::Unserved),
+            }
+            Outcome::Ok(Reply::Done)
+        }
+    }
+
+    fn run(settings: Settings, manners: Manners, seed: u64) -> History {
         let chance = Chance::new(seed);
-        let mut workload = register(&options, chance.split("workload"));
-        simulate(&mut workload, manners, WORKERS, &NodeId::all(5), chance.split("answers")).unwrap()
+        let mut workload = register(&settings, chance.split("workload"));
+        let answers = chance.split("answers");
+        simulate(&mut workload, manners, WORKERS, &NodeId::all(5), &mut registers(), answers).unwrap()
     }
 
     fn ops_of(history: &History, phase: Phase) -> Vec<Op<'_>> {
@@ -241,14 +255,14 @@ mod tests {
 
     #[test]
     fn equal_seeds_give_equal_histories() {
-        let digest = |seed| run(options(None, 2), Manners::TROUBLED, seed).digest();
+        let digest = |seed| run(settings(None, 2), Manners::TROUBLED, seed).digest();
         assert_eq!(digest(1), digest(1));
         assert_ne!(digest(1), digest(2));
     }
 
     #[test]
     fn no_value_is_written_twice() {
-        let history = run(options(None, 30), Manners::TROUBLED, 3);
+        let history = run(settings(None, 30), Manners::TROUBLED, 3);
         let mut written = BTreeSet::new();
         for op in history.ops() {
             if let Call::Write { value, .. } | Call::Cas { new: value, .. } = op.call {
@@ -261,16 +275,15 @@ mod tests {
     #[test]
     fn keys_rotate_and_soon_when_outcomes_are_unknown() {
         let counts = |manners| {
-            let options = options(None, 5);
-            let history = run(options, manners, 4);
+            let history = run(settings(None, 5), manners, 4);
             let main = ops_of(&history, Phase::Main);
-            let keys: BTreeSet<_> = main.iter().map(|op| op.call.key()).collect();
+            let keys: BTreeSet<_> = main.iter().filter_map(|op| op.call.key()).collect();
             for key in &keys {
-                let of_key: Vec<_> = main.iter().filter(|op| op.call.key() == *key).collect();
+                let of_key: Vec<_> = main.iter().filter(|op| op.call.key() == Some(*key)).collect();
                 let unknown = of_key.iter().filter(|op| op.outcome.is_unknown()).count();
-                assert!(of_key.len() <= options.ops_per_key as usize, "{key}: {} calls", of_key.len());
+                assert!(of_key.len() <= KeyUse::USUAL.calls as usize, "{key}: {} calls", of_key.len());
                 // Calls that are open when the last allowed one turns unknown may join it.
-                let most = options.unknowns_per_key + WORKERS;
+                let most = KeyUse::USUAL.unknowns + WORKERS;
                 assert!(unknown <= most as usize, "{key}: {unknown} unknown");
             }
             main.len() / keys.len()
@@ -283,7 +296,7 @@ mod tests {
 
     #[test]
     fn compare_and_sets_succeed_and_are_refused() {
-        let history = run(options(Some(2000.0), 10), Manners::PERFECT, 5);
+        let history = run(settings(Some(2000.0), 10), Manners::PERFECT, 5);
         let cas: Vec<_> = history.ops().filter(|op| matches!(op.call, Call::Cas { .. })).collect();
         let ok = cas.iter().filter(|op| op.outcome.is_ok()).count();
         assert!(ok * 10 > cas.len() * 3 && ok * 10 < cas.len() * 9, "{ok} of {}", cas.len());
@@ -294,12 +307,13 @@ mod tests {
         for manners in
             [Manners::PERFECT, Manners::SLOW, Manners { fail: 400, unknown: 300, ..Manners::PERFECT }]
         {
-            let history = run(options(None, 3), manners, 6);
-            let keys: BTreeSet<_> = ops_of(&history, Phase::Main).iter().map(|op| op.call.key()).collect();
+            let history = run(settings(None, 3), manners, 6);
+            let keys: BTreeSet<_> =
+                ops_of(&history, Phase::Main).iter().filter_map(|op| op.call.key()).collect();
             let reads = ops_of(&history, Phase::Final);
             assert!(reads.iter().all(|op| op.call.is_read()));
             let read: BTreeSet<_> =
-                reads.iter().filter(|op| op.outcome.is_ok()).map(|op| op.call.key()).collect();
+                reads.iter().filter(|op| op.outcome.is_ok()).filter_map(|op| op.call.key()).collect();
             assert_eq!(read, keys);
             let nodes: BTreeSet<_> = reads.iter().map(|op| op.node).collect();
             assert!(nodes.len() >= keys.len().min(5), "the reads go to all nodes: {nodes:?}");
@@ -308,14 +322,16 @@ mod tests {
 
     #[test]
     fn the_finale_gives_a_dead_cluster_up() {
-        let mut workload = register(&options(Some(100.0), 5), Chance::new(7));
+        let mut workload = register(&settings(Some(100.0), 5), Chance::new(7));
         let dead = Manners { unknown: 1000, ..Manners::PERFECT };
-        let history = simulate(&mut workload, dead, WORKERS, &NodeId::all(5), Chance::new(8)).unwrap();
+        let history =
+            simulate(&mut workload, dead, WORKERS, &NodeId::all(5), &mut registers(), Chance::new(8))
+                .unwrap();
         let lasted = history.began(Phase::Done).unwrap().since(history.began(Phase::Final).unwrap());
         assert!(lasted <= Duration::from_secs(32), "{lasted:?}");
         let mut tries: BTreeMap<Key, u32> = BTreeMap::new();
         for op in ops_of(&history, Phase::Final) {
-            *tries.entry(op.call.key()).or_default() += 1;
+            *tries.entry(op.call.key().unwrap()).or_default() += 1;
         }
         assert!(tries.values().all(|tries| (2..=20).contains(tries)), "{tries:?}");
     }
@@ -323,7 +339,7 @@ mod tests {
     #[test]
     fn the_rate_is_kept() {
         for rate in [10.0, 200.0, 2000.0] {
-            let history = run(options(Some(rate), 20), Manners::PERFECT, 9);
+            let history = run(settings(Some(rate), 20), Manners::PERFECT, 9);
             let made = ops_of(&history, Phase::Main).len() as f64 / 20.0;
             assert!((rate * 0.85..rate * 1.15).contains(&made), "{made} calls a second instead of {rate}");
         }
@@ -332,30 +348,30 @@ mod tests {
     #[test]
     fn lost_time_is_not_made_up_for_in_a_burst() {
         let stuck = Manners { latency: Duration::from_secs(4), ..Manners::PERFECT };
-        let history = run(options(Some(100.0), 20), stuck, 10);
+        let history = run(settings(Some(100.0), 20), stuck, 10);
         let made = ops_of(&history, Phase::Main).len();
         assert!(made < 100, "ten workers that wait four seconds each: {made} calls");
     }
 
     #[test]
     fn without_a_rate_every_worker_is_busy() {
-        let history = run(options(None, 1), Manners::PERFECT, 11);
+        let history = run(settings(None, 1), Manners::PERFECT, 11);
         let made = ops_of(&history, Phase::Main).len();
         assert!((9_000..11_000).contains(&made), "ten workers, a millisecond a call: {made} calls");
     }
 
     #[test]
     fn limits_of_time_and_number_are_kept() {
-        let mut few = options(None, 60);
-        few.settings.ops = Some(77);
+        let mut few = settings(None, 60);
+        few.ops = Some(77);
         assert_eq!(ops_of(&run(few, Manners::PERFECT, 12), Phase::Main).len(), 77);
-        let history = run(options(Some(3.0), 7), Manners::PERFECT, 12);
+        let history = run(settings(Some(3.0), 7), Manners::PERFECT, 12);
         let lasted = history.began(Phase::Heal).unwrap();
         assert!(lasted >= Time::from_secs(7) && lasted < Time::from_millis(7010), "{lasted}");
     }
 
     fn verdict(history: &History) -> Verdict {
-        let workload = register(&RegisterOptions::default(), Chance::new(0));
+        let workload = register(&Settings::default(), Chance::new(0));
         let judges: Vec<_> = workload.checkers.iter().map(AsRef::as_ref).collect();
         Verdict::combine(judge(&judges, history, &Budget::default()).into_iter().map(|report| report.verdict))
     }
@@ -365,7 +381,7 @@ mod tests {
         for (seed, manners) in
             [(20, Manners::PERFECT), (21, Manners::TROUBLED), (22, Manners::SLOW), (23, Manners::TROUBLED)]
         {
-            assert_eq!(verdict(&run(options(None, 5), manners, seed)), Verdict::Valid, "seed {seed}");
+            assert_eq!(verdict(&run(settings(None, 5), manners, seed)), Verdict::Valid, "seed {seed}");
         }
     }
 
@@ -373,8 +389,9 @@ mod tests {
     fn with_a_stale_read(history: &History) -> History {
         let mut reads = ops_of(history, Phase::Final).into_iter();
         let stale = reads.find_map(|op| {
-            let key = op.call.key();
-            let mut before = history.ops().filter(|write| write.call.key() == key && write.outcome.is_ok());
+            let key = op.call.key().unwrap();
+            let mut before =
+                history.ops().filter(|write| write.call.key() == Some(key) && write.outcome.is_ok());
             let overwritten = before.find_map(|write| match write.call {
                 Call::Write { value, .. } => Some(*value),
                 _ => None,
@@ -396,7 +413,7 @@ mod tests {
     #[test]
     fn one_stale_read_among_thousands_is_found() {
         for manners in [Manners::PERFECT, Manners::TROUBLED] {
-            let history = run(options(None, 5), manners, 24);
+            let history = run(settings(None, 5), manners, 24);
             assert_eq!(verdict(&with_a_stale_read(&history)), Verdict::Invalid);
         }
     }
@@ -418,10 +435,17 @@ mod tests {
             (Step::Wait(Time::NEVER), "waits for nothing"),
             (Step::Wait(Time::ZERO), "waits for the past"),
         ] {
-            let mut workload = register(&RegisterOptions::default(), Chance::new(0));
+            let mut workload = register(&Settings::default(), Chance::new(0));
             workload.main = Box::new(Naughty(step));
             workload.finale = Box::new(until_ok([]));
-            let run = simulate(&mut workload, Manners::PERFECT, 2, &NodeId::all(3), Chance::new(0));
+            let run = simulate(
+                &mut workload,
+                Manners::PERFECT,
+                2,
+                &NodeId::all(3),
+                &mut registers(),
+                Chance::new(0),
+            );
             let error = run.unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }

@@ -1,6 +1,6 @@
 //! A workload.
 
-use crate::Generator;
+use crate::{Generator, KeyDistribution, KeyUse};
 use checkers::Checker;
 use history::CallKind;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct Workload {
     pub checkers: Vec<Box<dyn Checker>>,
 }
 
-/// What the user decides about every workload alike.
+/// What the user decides about a workload. What is not said is the workload's own business.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// How many calls a second all clients together make in the main phase; if none is given, or it is not
@@ -33,11 +33,39 @@ pub struct Settings {
     pub time_limit: Duration,
     /// How many calls the main phase makes at most.
     pub ops: Option<u64>,
+    /// How many keys are in use at a time.
+    pub keys: Option<u32>,
+    /// How often each of them.
+    pub key_distribution: Option<KeyDistribution>,
+    /// After so many calls a key is used no more.
+    pub calls_per_key: Option<u32>,
+    /// How many parts a transaction has, at least and at most.
+    pub txn_length: Option<(u32, u32)>,
 }
 
 impl Default for Settings {
     /// Half a minute, as fast as can be.
     fn default() -> Settings {
-        Settings { rate: None, time_limit: Duration::from_secs(30), ops: None }
+        Settings {
+            rate: None,
+            time_limit: Duration::from_secs(30),
+            ops: None,
+            keys: None,
+            key_distribution: None,
+            calls_per_key: None,
+            txn_length: None,
+        }
+    }
+}
+
+impl Settings {
+    /// What is said about keys, and what `usual` says where nothing is.
+    pub(crate) fn key_use(&self, usual: KeyUse) -> KeyUse {
+        KeyUse {
+            count: self.keys.or(usual.count),
+            distribution: self.key_distribution.unwrap_or(usual.distribution),
+            calls: self.calls_per_key.unwrap_or(usual.calls),
+            unknowns: usual.unknowns,
+        }
     }
 }

@@ -7,8 +7,14 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, clap::Args)]
 pub struct AgentArgs {
     /// Take orders on standard input, one JSON value per line, and answer on standard output
-    #[arg(long, required_unless_present = "tie")]
+    #[arg(long, required_unless_present_any = ["tie", "guard"])]
     pub stdio: bool,
+    /// Start such an agent, and remove what it leaves if it is killed
+    #[arg(long, conflicts_with_all = ["stdio", "tie"])]
+    pub guard: bool,
+    /// The guard without which this agent repairs everything and ends
+    #[arg(long, value_name = "PID", requires = "stdio")]
+    pub under: Option<i32>,
     /// The directory of its node: data, ready file and log
     #[arg(long, value_name = "DIR", required_unless_present = "tie")]
     pub home: Option<PathBuf>,

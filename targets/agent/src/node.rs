@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,6 @@ const PIECE: u64 = 64 << 10;
 pub struct Node {
     home: PathBuf,
     child: Option<Child>,
-    killed: bool,
     last: u32,
     /// Ends that nobody was told of yet.
     ends: Vec<End>,
@@ -31,7 +30,7 @@ pub struct Node {
 impl Node {
     /// A node that was never started and lives in this directory.
     pub fn new(home: PathBuf) -> Node {
-        Node { home, child: None, killed: false, last: 0, ends: Vec::new() }
+        Node { home, child: None, last: 0, ends: Vec::new() }
     }
 
     /// Starts its process, which dies when this one does. `myself` is our own program.
@@ -46,7 +45,7 @@ impl Node {
         let spawned = self.spawn(myself, line);
         let child = spawned.map_err(|why| format!("{}: {why}", line.program))?;
         let pid = child.id();
-        (self.child, self.killed, self.last) = (Some(child), false, pid);
+        (self.child, self.last) = (Some(child), pid);
         Ok(pid)
     }
 
@@ -90,10 +89,22 @@ impl Node {
     pub fn kill(&mut self) -> Result<Standing, String> {
         self.look();
         if self.child.is_some() {
-            self.killed = true;
             self.signal(Signal::SIGKILL)?;
         }
         self.until(State::Gone)
+    }
+
+    /// Asks its process group to end; how it stands then.
+    ///
+    /// # Errors
+    /// If it has no process, or the kernel refuses.
+    pub fn terminate(&mut self) -> Result<Standing, String> {
+        self.look();
+        if self.child.is_none() {
+            return Err("it has no process".to_owned());
+        }
+        self.signal(Signal::SIGTERM)?;
+        Ok(self.stands())
     }
 
     /// Stops or continues its process group and waits until the kernel says so.
@@ -147,34 +158,42 @@ impl Node {
         Standing { pid: self.last, state }
     }
 
+    /// The number of its process, which must still be this one.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn program(&mut self, pid: u32) -> Result<i32, String> {
+        self.look();
+        let running = self.child.as_ref().filter(|child| child.id() == pid);
+        running.map(|child| child.id().cast_signed()).ok_or_else(|| format!("process {pid} is gone"))
+    }
+
+    /// For whatever must not happen while it runs.
+    ///
+    /// # Errors
+    /// If it does.
+    pub fn must_be_down(&mut self) -> Result<(), String> {
+        let Standing { pid, state } = self.stands();
+        if state == State::Gone { Ok(()) } else { Err(format!("it still runs, as process {pid}")) }
+    }
+
     /// Reaps its process if it has ended.
     fn look(&mut self) {
         let Some(child) = &mut self.child else { return };
         let pid = child.id();
-        let how = match child.try_wait() {
+        let status = match child.try_wait() {
             Ok(None) => return,
-            Ok(Some(status)) => {
-                // It may have died by itself just before we killed it.
-                self.killed &= was_killed(status);
-                status.to_string()
-            }
-            Err(why) => format!("unknown: {why}"),
+            Ok(Some(status)) => Some(status.into_raw()),
+            Err(_) => None,
         };
         self.child = None;
-        let words = self.last_words();
-        self.ends.push(End { pid, ours: self.killed, how, words });
+        self.ends.push(End { pid, status });
     }
 
     /// The ends of processes that nobody was told of yet.
     pub fn ends(&mut self) -> Vec<End> {
         self.look();
         std::mem::take(&mut self.ends)
-    }
-
-    fn last_words(&self) -> String {
-        let length = fs::metadata(self.log()).map_or(0, |log| log.len());
-        let (tail, _) = self.log_from(length.saturating_sub(4096)).unwrap_or_default();
-        tail.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("none").to_owned()
     }
 
     /// A piece of its log from this byte on, and where the next begins.
@@ -199,9 +218,7 @@ impl Node {
     /// # Errors
     /// If it runs, or something cannot be removed.
     pub fn wipe(&mut self) -> Result<(), String> {
-        if self.stands().state != State::Gone {
-            return Err(format!("it still runs, as process {}", self.last));
-        }
+        self.must_be_down()?;
         match fs::remove_dir_all(&self.home) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
                 Err(format!("{}: {why}", self.home.display()))
@@ -209,10 +226,6 @@ impl Node {
             _ => Ok(()),
         }
     }
-}
-
-fn was_killed(ended: ExitStatus) -> bool {
-    ended.signal() == Some(Signal::SIGKILL as i32)
 }
 
 /// Whether every thread of a process is stopped.
@@ -263,10 +276,30 @@ mod tests {
         assert!(node.wipe().is_err(), "it still runs");
         assert_eq!(node.kill().unwrap(), Standing { pid, state: State::Gone });
         let ends = node.ends();
-        assert!(ends.len() == 1 && ends[0].ours && ends[0].words == "hello", "{ends:?}");
+        assert_eq!(ends, [End { pid, status: Some(Signal::SIGKILL as i32) }]);
+        assert!(node.program(pid).is_err(), "it is gone");
         assert_eq!(node.log_from(0).unwrap(), ("hello\n".to_owned(), 6));
         node.wipe().unwrap();
         assert!(!directory.path().join("n1").exists());
+    }
+
+    #[test]
+    fn who_is_asked_to_end_may_do_what_is_left_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut node = Node::new(directory.path().join("n1"));
+        let script = "trap 'echo goodbye; exit 0' TERM; touch ready; while :; do :; done";
+        node.start(&myself(directory.path()), &shell(script)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while node.is_ready().unwrap().is_none() && Instant::now() < deadline {
+            sleep(Duration::from_millis(5));
+        }
+        node.terminate().unwrap();
+        while node.stands().state != State::Gone && Instant::now() < deadline {
+            sleep(Duration::from_millis(5));
+        }
+        assert_eq!(node.ends().iter().map(|end| end.status).collect::<Vec<_>>(), [Some(0)]);
+        assert_eq!(node.log_from(0).unwrap().0, "goodbye\n");
+        assert!(node.terminate().unwrap_err().contains("no process"));
     }
 
     #[test]
@@ -279,7 +312,8 @@ mod tests {
             sleep(Duration::from_millis(5));
         }
         let ends = node.ends();
-        assert!(ends.len() == 1 && !ends[0].ours && ends[0].words == "alas", "{ends:?}");
-        assert!(ends[0].how.contains('3') && node.hold(true).is_err());
+        assert!(ends.len() == 1 && ends[0].status == Some(3 << 8), "{ends:?}");
+        assert_eq!(node.log_from(0).unwrap().0, "alas\n");
+        assert!(node.hold(true).is_err());
     }
 }

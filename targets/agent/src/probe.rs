@@ -1,7 +1,7 @@
 //! What can be broken on this machine.
 
-use crate::gate;
 use crate::words::Ability;
+use crate::{paths, pressure};
 use history::FaultKind;
 
 /// Whether each kind of fault can be made here, over SSH, found out by trying.
@@ -11,12 +11,13 @@ pub fn abilities() -> Vec<Ability> {
 
 fn able(fault: FaultKind) -> Result<(), String> {
     match fault {
-        FaultKind::Partition => gate::can(),
-        FaultKind::Kill | FaultKind::Pause => Ok(()),
-        FaultKind::Crash => {
-            Err("the power of somebody's machine is not ours to cut; use kill, or --on sim".to_owned())
-        }
-        other => Err(format!("{other} faults are not made over ssh yet; use --on netns or --on sim")),
+        FaultKind::Partition => paths::can_cut(),
+        FaultKind::Packets => paths::can_impair(),
+        // That there are hosts that stand by to join, the controller knows.
+        FaultKind::Kill | FaultKind::Pause | FaultKind::Damage | FaultKind::Members => Ok(()),
+        FaultKind::Clock => linux::clock::can(),
+        FaultKind::Crash | FaultKind::Disk => linux::disk::can(),
+        FaultKind::Pressure => pressure::can(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::AgentArgs;
 use crate::errand::Errands;
 use crate::words::{Hello, Order, VERSION, Word};
+use nix::unistd::getppid;
 use std::fs::File;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -29,7 +30,8 @@ pub fn serve(args: &AgentArgs) -> Result<(), String> {
         root: nix::unistd::geteuid().is_root(),
     };
     let spoken = words.send(Word::Hello(hello)).is_ok();
-    let why = if spoken { live(&mut errands, &orders, &words, Duration::from_secs(args.lease)) } else { "" };
+    let lease = Lease { guard: args.under, silence: Duration::from_secs(args.lease) };
+    let why = if spoken { live(&mut errands, &orders, &words, &lease) } else { "" };
     let repaired = errands.repair();
     if !why.is_empty() {
         // Nobody may listen any more; the log of the machine's sshd may.
@@ -38,12 +40,20 @@ pub fn serve(args: &AgentArgs) -> Result<(), String> {
     repaired
 }
 
+/// What an agent needs to go on.
+struct Lease {
+    /// Who removes what it leaves if it is killed.
+    guard: Option<i32>,
+    /// How long the controller may be silent.
+    silence: Duration,
+}
+
 /// Why it ended; empty if it was told to.
 fn live(
     errands: &mut Errands,
     orders: &Receiver<Result<Order, String>>,
     words: &Sender<Word>,
-    lease: Duration,
+    lease: &Lease,
 ) -> &'static str {
     let mut heard = Instant::now();
     loop {
@@ -60,8 +70,13 @@ fn live(
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return "",
-            Err(RecvTimeoutError::Timeout) if heard.elapsed() > lease => return "the controller is silent",
+            Err(RecvTimeoutError::Timeout) if heard.elapsed() > lease.silence => {
+                return "the controller is silent";
+            }
             Err(RecvTimeoutError::Timeout) => {}
+        }
+        if lease.guard.is_some_and(|guard| getppid().as_raw() != guard) {
+            return "its guard is gone";
         }
         for end in errands.ends() {
             if words.send(Word::Ended(end)).is_err() {
@@ -99,7 +114,11 @@ fn speak() -> Sender<Word> {
     words
 }
 
-fn hold(path: &std::path::Path) -> Result<File, String> {
+/// Holds a file as long as what comes back is there.
+///
+/// # Errors
+/// If somebody else holds it.
+pub fn hold(path: &std::path::Path) -> Result<File, String> {
     let file = File::options().create(true).append(true).open(path);
     let file = file.map_err(|why| format!("cannot open {}: {why}", path.display()))?;
     match file.try_lock() {

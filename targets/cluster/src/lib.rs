@@ -6,12 +6,14 @@
 mod abilities;
 mod cluster;
 mod error;
+mod operator;
 mod redirect;
 mod system;
 
 pub use abilities::Abilities;
-pub use cluster::{Arrival, Cluster};
+pub use cluster::{Arrival, ClockReading, Cluster};
 pub use error::HarnessError;
+pub use operator::{Chore, Operator, Staff};
 pub use redirect::Redirect;
 pub use system::{
     Addresses, Answer, Client, Clock, Connecting, Framing, Launch, Ports, Seat, Standing, System,

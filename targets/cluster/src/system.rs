@@ -1,6 +1,6 @@
 //! A system under test: how to run one node of it, and how to speak to it.
 
-use history::{Call, CallKind, NodeId, Outcome};
+use history::{Call, CallKind, Change, Membership, NodeId, Outcome, Ticket};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,6 +13,11 @@ pub trait System: Send + Sync {
 
     /// The calls it serves.
     fn serves(&self) -> Vec<CallKind>;
+
+    /// Whether its clients send a call again if they heard nothing: it must recognise the ticket then.
+    fn insists(&self) -> bool {
+        false
+    }
 
     /// How its peers' streams are cut into messages, so that a proxy can lose, repeat and reorder whole ones.
     fn framing(&self) -> Framing;
@@ -29,6 +34,17 @@ pub trait System: Send + Sync {
     /// Opens a connection for clients.
     fn connect(&self, address: SocketAddr) -> Connecting;
 
+    /// Whether its members can change while it runs, by [`System::wish`].
+    fn can_change(&self) -> bool {
+        false
+    }
+
+    /// Tells the node itself, over a connection that no fault touches, what an administrator wishes. Whether it
+    /// heard; what becomes of it, [`Standing::members`] shows.
+    fn wish(&self, _: SocketAddr, _: Change) -> Answer<bool> {
+        Box::pin(std::future::ready(false))
+    }
+
     /// Asks the node itself how it stands, over a connection that no fault touches. `None` if it does not say.
     fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>>;
 }
@@ -41,8 +57,9 @@ pub type Connecting = Answer<std::io::Result<Box<dyn Client>>>;
 
 /// A connection of one client to one node.
 pub trait Client: Send {
-    /// Asks. The caller limits the time; a call that is given up leaves the connection unusable.
-    fn call(&mut self, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>>;
+    /// Asks. The caller limits the time; a call that is given up leaves the connection unusable. Whoever sends a call
+    /// again, here or on another connection, does so with the same ticket.
+    fn call(&mut self, ticket: Ticket, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>>;
 }
 
 /// How a stream is cut into messages.
@@ -61,6 +78,8 @@ pub struct Seat {
     pub node: NodeId,
     /// Where it reaches each of its peers.
     pub peers: Vec<(NodeId, SocketAddr)>,
+    /// The nodes, perhaps itself, with which the cluster does not begin and which may join it later.
+    pub spares: Vec<NodeId>,
     /// Its data directory. It exists.
     pub data: PathBuf,
     /// The file by which it says that it is ready to serve, and where. It does not exist when the node starts.
@@ -110,7 +129,7 @@ pub struct Launch {
 }
 
 /// How a node says it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// Whether it leads.
     pub primary: bool,
@@ -118,6 +137,8 @@ pub struct Standing {
     pub term: u64,
     /// What its own clocks show, if it says.
     pub clock: Option<Clock>,
+    /// Who belongs to the cluster, if that can change and it says.
+    pub members: Option<Membership>,
 }
 
 /// What a node's own clocks show, in nanoseconds.

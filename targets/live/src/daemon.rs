@@ -1,9 +1,10 @@
 //! One node's process, through all its lives.
 
 use crate::hosts::{Door, Hosts, Offspring};
-use crate::process;
+use crate::levers::Levers;
+use crate::sighting::Sighting;
 use cluster::{Arrival, Clock, Seat, Standing, System};
-use history::NodeId;
+use history::{Membership, NodeId};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::fs::{self, File};
@@ -14,9 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
+
+/// How long the last process may take to go, whether it was killed or asked to.
+const GOING: Duration = Duration::from_secs(10);
 
 /// One node's process, through all its lives.
 pub struct Daemon {
@@ -24,6 +29,7 @@ pub struct Daemon {
     log: PathBuf,
     system: Arc<dyn System>,
     hosts: Arc<dyn Hosts>,
+    levers: Arc<dyn Levers>,
     arrivals: mpsc::Sender<Arrival>,
     life: watch::Sender<Life>,
     keeper: Mutex<Option<JoinHandle<()>>>,
@@ -36,8 +42,10 @@ pub struct Life {
     pub starting: bool,
     /// Its process, until it is reaped.
     pub process: Option<Process>,
-    /// We killed it; if it has no process, that is why.
+    /// We killed it, or asked it to end; if it has no process, that is why.
     pub killed: bool,
+    /// We asked it to end.
+    pub asked: bool,
     /// We stopped it.
     pub paused: bool,
     /// Where it serves, once it does.
@@ -63,16 +71,18 @@ pub struct Serving {
     control: SocketAddr,
     /// What it said last, if it still answers.
     pub standing: Option<Standing>,
+    /// What its clock showed when it last said.
+    pub sighting: Option<Sighting>,
 }
 
 /// What the clocks of a node showed.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// When it was asked.
+    /// Before anybody was asked.
     pub from: std::time::Instant,
     /// When it had answered.
     pub to: std::time::Instant,
-    /// What our own wall clock showed when it was asked: nanoseconds since 1970.
+    /// What the true wall clock of its host showed just before it was asked: nanoseconds since 1970.
     pub wall_ns: i64,
     /// What the node said.
     pub clock: Clock,
@@ -104,6 +114,7 @@ impl Daemon {
         log: PathBuf,
         system: Arc<dyn System>,
         hosts: Arc<dyn Hosts>,
+        levers: Arc<dyn Levers>,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Daemon {
         Daemon {
@@ -111,6 +122,7 @@ impl Daemon {
             log,
             system,
             hosts,
+            levers,
             arrivals,
             life: watch::Sender::default(),
             keeper: Mutex::default(),
@@ -142,7 +154,7 @@ impl Daemon {
     /// # Errors
     /// If the old one does not go or the new one does not come.
     pub async fn start(self: &Arc<Self>) -> io::Result<Pid> {
-        self.down_within(Duration::from_secs(5)).await?;
+        self.down_within(GOING).await?;
         self.rest();
         if let Err(error) = fs::remove_file(&self.seat.ready)
             && error.kind() != io::ErrorKind::NotFound
@@ -196,7 +208,8 @@ impl Daemon {
     }
 
     fn command(&self) -> io::Result<Command> {
-        let launch = self.hosts.launch(&self.seat, self.system.launch(&self.seat))?;
+        let there = self.hosts.seat(&self.seat);
+        let launch = self.hosts.launch(&there, self.system.launch(&there))?;
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(launch.program);
         command.args(launch.args).envs(launch.env).process_group(0);
@@ -209,12 +222,23 @@ impl Daemon {
         if let Err(error) = process.await_end() {
             tracing::error!("cannot wait for {}, process {pid}: {error}", self.node());
         }
+        if let Err(error) = process.bring_log(&self.log) {
+            tracing::warn!("the log of {}, process {pid}, stays where it is: {error}", self.node());
+        }
+        let lost = process.lost();
+        if let Some(why) = &lost {
+            tracing::warn!("{}, process {pid}: {why}", self.node());
+        }
         let (mut ended, mut ours) = (None, false);
         // Reaped under the lock: whoever sends a signal under it can be sure whom the number means.
         self.life.send_modify(|life| {
-            ended = process.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
-            // It may have died just before we killed it: then the death is its own.
-            ours = life.killed && ended.is_none_or(was_killed);
+            if lost.is_none() {
+                ended =
+                    process.wait().inspect_err(|error| tracing::error!("cannot reap {pid}: {error}")).ok();
+            }
+            // It may have died just before we killed it: then the death is its own. What we lost sight of ended by us.
+            let obeyed = |end| was_killed(end) || life.asked && went(end);
+            ours = lost.is_some() || life.killed && ended.is_none_or(obeyed);
             *life = Life { killed: life.killed, ended, ..Life::default() };
             self.hosts.locate(self.node(), None);
         });
@@ -232,7 +256,7 @@ impl Daemon {
             if let Some(process) = life.process.clone()
                 && mark(life)
             {
-                match process::signal(process.pid, signal) {
+                match self.levers.signal(self.seat.node, process.pid, signal) {
                     Ok(()) => signalled = Some(process),
                     Err(error) => tracing::error!("cannot send {signal} to {}: {error}", self.seat.node),
                 }
@@ -249,6 +273,28 @@ impl Daemon {
             life.starting
         });
         self.signal(Signal::SIGKILL, |life| !std::mem::replace(&mut life.killed, true))
+    }
+
+    /// Asks its process to end, if it has one that can hear that.
+    pub fn terminate(&self) -> Option<Process> {
+        self.signal(Signal::SIGTERM, |life| {
+            let hears = !life.killed && !life.paused;
+            life.killed |= hears;
+            life.asked |= hears;
+            hears
+        })
+    }
+
+    /// Kills this process of it, which was asked to end and does not.
+    pub fn insist(&self, pid: Pid) {
+        self.signal(Signal::SIGKILL, |life| life.is(pid));
+    }
+
+    /// Lets go of a node that is somebody else's: its process goes on, and we no longer wait for its end.
+    pub fn leave(&self) {
+        // What ends now is the waiting, and by our hand.
+        self.life.send_modify(|life| life.killed = true);
+        self.hosts.let_go(self.node());
     }
 
     /// Waits until it has no process.
@@ -279,19 +325,28 @@ impl Daemon {
     ///
     /// # Errors
     /// With the reason if it ends first, or takes longer than `limit`.
-    pub async fn serve(&self, pid: Pid, limit: Duration) -> Result<Standing, String> {
+    pub async fn serve(self: &Arc<Self>, pid: Pid, limit: Duration) -> Result<Standing, String> {
         let deadline = Instant::now() + limit;
         let mut complaint = "it has not said that it is ready".to_owned();
         while Instant::now() < deadline {
             if self.life(|life| !life.is(pid) || life.killed) {
                 return Err(format!("it ended before it was ready: {}", self.epitaph()));
             }
-            match self.system.addresses(&self.seat) {
+            let known = self.hosts.addresses(self.node());
+            let said = match known {
+                Some(known) => Ok(Some(known)),
+                None => {
+                    let brought = self.aside(|daemon| daemon.hosts.bring_ready(&daemon.seat)).await;
+                    brought.and_then(|()| self.system.addresses(&self.seat))
+                }
+            };
+            match said {
                 Ok(Some(addresses)) => {
                     self.locate(pid, addresses.peers);
                     match self.ask(addresses.control, Duration::from_millis(500)).await {
                         Some(standing) => {
-                            let opened = self.open(pid, addresses.clients, addresses.control, standing);
+                            let opened =
+                                self.open(pid, addresses.clients, addresses.control, standing.clone());
                             return opened.map(|()| standing);
                         }
                         None => "it does not say how it stands".clone_into(&mut complaint),
@@ -317,7 +372,7 @@ impl Daemon {
 
     fn open(&self, pid: Pid, to: SocketAddr, control: SocketAddr, standing: Standing) -> Result<(), String> {
         let clients = self.hosts.door(to).map_err(|error| error.to_string())?;
-        let serving = Serving { clients, control, standing: Some(standing) };
+        let serving = Serving { clients, control, standing: Some(standing), sighting: None };
         let opened = self.life.send_if_modified(|life| {
             let alive = life.is(pid) && !life.killed;
             if alive {
@@ -332,14 +387,43 @@ impl Daemon {
         timeout(limit, self.system.standing(control)).await.ok().flatten()
     }
 
+    /// Does something that may block for a while, out of the way of the runtime.
+    async fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        action: impl FnOnce(&Daemon) -> T + Send + 'static,
+    ) -> T {
+        let daemon = Arc::clone(self);
+        match spawn_blocking(move || action(&daemon)).await {
+            Ok(done) => done,
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            // The runtime is being shut down, and this task with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether every thread of this process is stopped; `None` if there is no such process.
+    pub async fn is_stopped(self: &Arc<Self>, pid: Pid) -> Option<bool> {
+        self.aside(move |daemon| daemon.levers.is_stopped(daemon.seat.node, pid)).await
+    }
+
     /// What the clocks of this process show now, if it says.
-    pub async fn look(&self, pid: Pid) -> Option<Look> {
+    pub async fn look(self: &Arc<Self>, pid: Pid) -> Option<Look> {
         let control =
             self.life(|life| life.serving.as_ref().filter(|_| life.is(pid)).map(|at| at.control))?;
-        let (wall, from) = (SystemTime::now().duration_since(UNIX_EPOCH), std::time::Instant::now());
+        let from = std::time::Instant::now();
+        let wall_ns = self.aside(|daemon| daemon.levers.wall(daemon.seat.node)).await.ok()?;
         let clock = self.ask(control, Duration::from_millis(150)).await?.clock?;
-        let wall_ns = i64::try_from(wall.ok()?.as_nanos()).ok()?;
         Some(Look { from, to: std::time::Instant::now(), wall_ns, clock })
+    }
+
+    /// Where its process is asked how it stands.
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.life(|life| life.serving.as_ref().map(|serving| serving.control))
+    }
+
+    /// Who it said last belongs to the cluster.
+    pub fn members(&self) -> Option<Membership> {
+        self.life(|life| life.serving.as_ref()?.standing.as_ref()?.members.clone())
     }
 
     /// Asks again and again how it stands, for ever.
@@ -347,17 +431,19 @@ impl Daemon {
         loop {
             let asked = self.life(|life| Some((life.process.as_ref()?.pid, life.serving.as_ref()?.control)));
             if let Some((pid, control)) = asked {
-                let standing = self.ask(control, Duration::from_millis(150)).await;
+                let asked = self.ask(control, Duration::from_millis(150));
+                let (standing, sighting) = Sighting::of(asked).await;
                 self.life.send_if_modified(|life| {
                     if life.is(pid)
                         && let Some(serving) = &mut life.serving
                     {
                         serving.standing = standing;
+                        serving.sighting = sighting.or(serving.sighting);
                     }
                     false
                 });
             }
-            sleep(Duration::from_millis(200)).await;
+            sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -381,4 +467,11 @@ impl Daemon {
 /// Whether a process ended by SIGKILL.
 pub fn was_killed(ended: ExitStatus) -> bool {
     ended.signal() == Some(Signal::SIGKILL as i32)
+}
+
+/// Whether a process ended as those do that are asked to (SIGTERM): in good order, by that signal, or saying as shells and
+/// virtual machines do that it was.
+pub fn went(ended: ExitStatus) -> bool {
+    let term = Signal::SIGTERM as i32;
+    ended.success() || ended.signal() == Some(term) || ended.code() == Some(128 + term)
 }

@@ -3,21 +3,24 @@
 //! Whoever wants to cut power or make disks ill needs them below the nodes from the beginning; others do not pay for
 //! them, because every request to such a disk goes through us.
 
+use crate::levers::Levers;
 use cluster::HarnessError;
-use history::{Chance, Illness, NodeId};
-use linux::disk::{DiskError, LossyDisk, Lost, Names, Trouble};
-use std::collections::{BTreeMap, BTreeSet};
+use history::{Chance, Illness, NodeId, Unsynced};
+use linux::disk::{Counters, Lost, Trouble};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The disks of the nodes, when they are ones that forget. Everything here may block for a while.
-#[derive(Debug)]
-pub struct Disks(Mutex<Mounted>);
+pub struct Disks {
+    /// Who mounts them and makes them ill.
+    pub levers: Arc<dyn Levers>,
+    mounted: Mutex<Mounted>,
+}
 
-#[derive(Debug)]
 struct Mounted {
-    disks: BTreeMap<NodeId, Arc<LossyDisk>>,
+    lossy: BTreeSet<NodeId>,
     /// Those that something was wrong with since they were last all well.
     ill: BTreeSet<NodeId>,
     /// Each power cut goes its own way.
@@ -26,8 +29,11 @@ struct Mounted {
 
 impl Disks {
     /// None yet.
-    pub fn new(chance: Chance) -> Disks {
-        Disks(Mutex::new(Mounted { disks: BTreeMap::new(), ill: BTreeSet::new(), chance }))
+    pub fn new(levers: Arc<dyn Levers>, chance: Chance) -> Disks {
+        Disks {
+            levers,
+            mounted: Mutex::new(Mounted { lossy: BTreeSet::new(), ill: BTreeSet::new(), chance }),
+        }
     }
 
     /// Mounts a disk that forgets over a node's data directory.
@@ -35,82 +41,57 @@ impl Disks {
     /// # Errors
     /// If it cannot be mounted.
     pub fn mount(&self, node: NodeId, data: &Path) -> Result<(), HarnessError> {
-        let disk = LossyDisk::mount(data, data, Names::Journaled).map_err(|why| {
+        self.levers.mount(node, data).map_err(|why| {
             let error = HarnessError::new(format!("give {node} a disk that forgets"), why);
-            error.advise("`tribunal doctor` says whether they can be had here, and what to do")
+            error.advise("`tribunal doctor` says whether they can be had there, and what to do")
         })?;
-        self.lock().disks.insert(node, Arc::new(disk));
+        self.mounted().lossy.insert(node);
         Ok(())
     }
 
-    /// A node's disk, if it has one that forgets.
-    pub fn of(&self, node: NodeId) -> Option<Arc<LossyDisk>> {
-        self.lock().disks.get(&node).cloned()
+    /// Whether a node has a disk that forgets.
+    pub fn has(&self, node: NodeId) -> bool {
+        self.mounted().lossy.contains(&node)
     }
 
-    /// Cuts a dead node's power: what it had not synced is lost or, by chance, torn. None if its disk does not
-    /// forget.
+    /// Cuts a dead node's power: what it had not synced is lost or torn, by chance if it is not said. Which, and what it
+    /// took.
     ///
     /// # Errors
-    /// If the disk's own disk fails.
-    pub fn cut_power(&self, node: NodeId) -> Option<Result<(Cut, Lost), DiskError>> {
-        let disk = self.of(node)?;
+    /// If its disk does not forget, or the disk's own disk fails.
+    pub fn cut_power(&self, node: NodeId, unsynced: Option<Unsynced>) -> Result<(Unsynced, Lost), String> {
         let (clean, seed) = {
-            let mut mounted = self.lock();
+            let mut mounted = self.mounted();
             (mounted.chance.coin(0.5), mounted.chance.bits())
         };
-        Some(match clean {
-            true => disk.lose_unsynced().map(|lost| (Cut::Clean, lost)),
-            false => disk.tear(seed).map(|lost| (Cut::Torn, lost)),
-        })
+        let unsynced = unsynced.unwrap_or(if clean { Unsynced::Lost } else { Unsynced::Torn });
+        let tear = (unsynced == Unsynced::Torn).then_some(seed);
+        self.levers.cut_power(node, tear).map(|lost| (unsynced, lost))
     }
 
-    /// Makes a node's disk ill. None if its disk does not obey.
+    /// Makes a node's disk ill; what it had done before.
     ///
     /// # Errors
-    /// If the kernel does not forget what it has cached.
-    pub fn sicken(&self, node: NodeId, illness: Illness) -> Option<Result<Arc<LossyDisk>, DiskError>> {
-        let disk = self.of(node)?;
-        self.lock().ill.insert(node);
-        Some(disk.set(trouble(illness)).map(|()| disk))
+    /// If it does not obey.
+    pub fn sicken(&self, node: NodeId, illness: Illness) -> Result<Counters, String> {
+        self.mounted().ill.insert(node);
+        self.levers.sicken(node, trouble(illness))
     }
 
     /// Makes every disk well; those that were not.
     ///
     /// # Errors
-    /// If the kernel does not forget what it has cached.
-    pub fn cure(&self) -> Result<BTreeSet<NodeId>, DiskError> {
-        let ill = std::mem::take(&mut self.lock().ill);
-        ill.iter().filter_map(|node| self.of(*node)).try_for_each(|disk| disk.set(Trouble::default()))?;
+    /// If one does not obey.
+    pub fn cure(&self) -> Result<BTreeSet<NodeId>, String> {
+        let ill = std::mem::take(&mut self.mounted().ill);
+        let cure = |node: &NodeId| self.levers.sicken(*node, Trouble::default()).map(|_| ());
+        ill.iter().try_for_each(cure)?;
         Ok(ill)
     }
 
-    /// Unmounts all, with everything in place that was written.
-    ///
-    /// # Errors
-    /// What may be left mounted.
-    pub fn unmount(&self) -> Vec<String> {
-        let disks = std::mem::take(&mut self.lock().disks);
-        let unmount = |(node, disk): (NodeId, Arc<LossyDisk>)| match Arc::try_unwrap(disk) {
-            Ok(disk) => disk.unmount().err().map(|error| format!("{node}: {error}")),
-            // Whoever watches it still is the last one to let go of it.
-            Err(_watched) => None,
-        };
-        disks.into_iter().filter_map(unmount).collect()
+    fn mounted(&self) -> MutexGuard<'_, Mounted> {
+        self.mounted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn lock(&self) -> MutexGuard<'_, Mounted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How the power went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// Before anything more was written back.
-    Clean,
-    /// In the middle of writing back.
-    Torn,
 }
 
 fn trouble(illness: Illness) -> Trouble {

@@ -64,6 +64,11 @@ impl Lane {
             state.counts.lost += 1;
             return;
         }
+        // A checksum would notice: whoever receives it would throw it away.
+        if whole && state.chance.permille(trouble.corrupt) {
+            state.counts.corrupted += 1;
+            return;
+        }
         let due = self.due(now, message.len(), &trouble, &mut state);
         let twice = whole && state.chance.permille(trouble.duplicate);
         if whole && self.aside.is_none() && state.chance.permille(trouble.reorder) {

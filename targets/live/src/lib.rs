@@ -17,31 +17,48 @@
 //!
 //! Nothing survives: processes are killed and reaped, ports closed and networks dissolved on every way out, a
 //! panic included; if this process is killed itself, the kernel does all that, because each node's life is tied to
-//! a thread of ours (see `daemon`).
+//! a thread of ours (see `daemon`). What the kernel does not remove, a [`warden`] does.
 //!
 //! The runner sees a plain synchronous [`cluster::Cluster`]; the runtime behind it is nobody else's business.
 
 mod clocks;
 mod daemon;
+mod damages;
 mod disks;
 mod docker;
 mod faults;
 mod hosts;
 mod lane;
+mod levers;
 mod link;
 mod live;
+mod members;
 mod network;
 mod pieces;
+mod pressures;
 mod process;
 mod proxies;
 mod proxy;
+mod settled;
+mod sighting;
 mod site;
 pub mod ssh;
+pub mod warden;
 mod worker;
 
 pub use docker::LABEL as DOCKER_LABEL;
-pub use hosts::{Containers, DockerOptions, Ground, Hosts, netns_ability};
+pub use hosts::{Containers, DockerOptions, Ground, Hosts, Remotes, netns_ability};
+pub use levers::Levers;
 pub use live::Live;
+pub use pressures::clean as clean_groups;
+
+/// Undoes what runs whose controllers are gone have done to containers of somebody else; the names of those containers.
+///
+/// # Errors
+/// For each run, what is left and why.
+pub fn clean_guests() -> Vec<Result<String, String>> {
+    docker::settle_for(docker::Run::is_over)
+}
 
 /// A cluster of processes on this machine, with a proxy on every path between them.
 pub type Local = Live<hosts::Loopback>;
@@ -51,3 +68,6 @@ pub type Netns = Live<hosts::Namespaces>;
 
 /// A cluster on this machine with a container for every node.
 pub type Docker = Live<Containers>;
+
+/// A cluster on machines that are reached over SSH: one node on each.
+pub type Ssh = Live<Remotes>;

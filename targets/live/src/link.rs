@@ -34,6 +34,8 @@ pub struct Counts {
     pub duplicated: u64,
     /// Overtaken by a later one.
     pub reordered: u64,
+    /// Corrupted, and thrown away for that.
+    pub corrupted: u64,
     /// Held until the repair.
     pub held: u64,
     /// Not delivered because nobody was there.
@@ -108,7 +110,7 @@ impl Link {
 impl Counts {
     /// How many messages were affected by trouble.
     pub fn affected(&self) -> u64 {
-        self.lost + self.delayed + self.duplicated + self.reordered + self.held
+        self.lost + self.delayed + self.duplicated + self.reordered + self.corrupted + self.held
     }
 }
 
@@ -124,6 +126,7 @@ impl std::ops::Sub for Counts {
             delayed: self.delayed - before.delayed,
             duplicated: self.duplicated - before.duplicated,
             reordered: self.reordered - before.reordered,
+            corrupted: self.corrupted - before.corrupted,
             held: self.held - before.held,
             undelivered: self.undelivered - before.undelivered,
         }
@@ -142,6 +145,7 @@ impl std::ops::Add for Counts {
             delayed: self.delayed + other.delayed,
             duplicated: self.duplicated + other.duplicated,
             reordered: self.reordered + other.reordered,
+            corrupted: self.corrupted + other.corrupted,
             held: self.held + other.held,
             undelivered: self.undelivered + other.undelivered,
         }

@@ -2,7 +2,7 @@
 
 use crate::site::Site;
 use cluster::{Arrival, Client, Redirect};
-use history::{Call, Doubt, NodeId, Outcome, ProcessId, Refusal};
+use history::{Call, Doubt, NodeId, Outcome, ProcessId, Refusal, Ticket};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,9 +39,11 @@ struct Connections {
 pub async fn work(process: ProcessId, mut jobs: mpsc::UnboundedReceiver<Job>, site: Arc<Site>) {
     let arrivals = site.arrivals.clone();
     let mut connections = Connections { site, open: BTreeMap::new() };
+    let mut ticket = Ticket { process, number: 0 };
     while let Some(job) = jobs.recv().await {
         let deadline = job.deadline;
-        let outcome = connections.ask(job).await;
+        ticket.number += 1;
+        let outcome = connections.ask(ticket, job).await;
         if let Outcome::Fail(Refusal::Unreachable | Refusal::NotLeader { .. }) = outcome {
             sleep_until(deadline.min(Instant::now() + TURNED_AWAY)).await;
         }
@@ -52,26 +54,35 @@ pub async fn work(process: ProcessId, mut jobs: mpsc::UnboundedReceiver<Job>, si
 }
 
 impl Connections {
-    /// Asks, and follows a node's word on who leads.
-    async fn ask(&mut self, Job { node, call, deadline }: Job) -> Outcome {
+    /// Asks, and follows a node's word on who leads; or insists.
+    async fn ask(&mut self, ticket: Ticket, Job { node, call, deadline }: Job) -> Outcome {
         let (mut redirect, mut node) = (Redirect::new(node), node);
+        // What a node says of itself no other can say.
+        if self.site.system.insists() && call != Call::Leader {
+            redirect = redirect.insisting(self.site.daemons.keys().copied().collect());
+        }
         loop {
-            let outcome = self.ask_one(node, &call, deadline).await;
+            let outcome = self.ask_one(node, ticket, &call, deadline).await;
             match redirect.next(&outcome) {
-                Some(next) => node = next,
-                None => return outcome,
+                Some((next, pause)) if Instant::now() + pause < deadline => {
+                    node = next;
+                    if !pause.is_zero() {
+                        sleep_until(Instant::now() + pause).await;
+                    }
+                }
+                _ => return redirect.conclude(outcome),
             }
         }
     }
 
-    async fn ask_one(&mut self, node: NodeId, call: &Call, deadline: Instant) -> Outcome {
+    async fn ask_one(&mut self, node: NodeId, ticket: Ticket, call: &Call, deadline: Instant) -> Outcome {
         let Some((address, _)) = self.connect(node, deadline).await else {
             return Outcome::Fail(Refusal::Unreachable);
         };
         let Some((_, client)) = self.open.get_mut(&node) else {
             return Outcome::Fail(Refusal::Unreachable);
         };
-        let asked = timeout_at(deadline, client.call(call)).await;
+        let asked = timeout_at(deadline, client.call(ticket, call)).await;
         let outcome = asked.unwrap_or(Outcome::Unknown(Doubt::Timeout));
         if outcome.is_unknown() {
             tracing::debug!("{node} at {address}: {call}: {outcome}");

@@ -171,7 +171,7 @@ fn a_death_that_nobody_ordered_is_told_and_not_repaired() {
 #[test]
 fn what_cannot_be_done_here_is_said() {
     let mut bench = Bench::<Local>::start(3);
-    let crash = bench.inject(Fault::Crash { nodes: nodes([1]) });
+    let crash = bench.inject(Fault::Crash { nodes: nodes([1]), unsynced: None });
     assert!(
         matches!(crash, Injection::Skipped(ref why) if why.contains("n1 has an ordinary disk")),
         "{crash}"

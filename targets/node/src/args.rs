@@ -26,6 +26,9 @@ pub struct NodeArgs {
     /// Where it reaches a peer, such as n2=127.0.0.1:4711; once for each
     #[arg(long = "peer", value_name = "NODE=ADDRESS")]
     pub peers: Vec<Peer>,
+    /// Nodes among all these with which the cluster did not begin, and which may join it later; once for each
+    #[arg(long = "spare", value_name = "NODE")]
+    pub spares: Vec<NodeId>,
     /// The address on which it listens
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub listen: IpAddr,
@@ -95,7 +98,19 @@ impl FromStr for Peer {
 }
 
 impl NodeArgs {
-    /// Every member of the cluster, in order.
+    /// The nodes with which the cluster began, in order.
+    pub(crate) fn founders(&self) -> Result<Vec<NodeId>, NodeError> {
+        let mut nodes = self.nodes()?;
+        nodes.retain(|node| !self.spares.contains(node));
+        if nodes.is_empty() {
+            return Err(NodeError::Usage(
+                "every node is a --spare: with whom should the cluster begin?".to_owned(),
+            ));
+        }
+        Ok(nodes)
+    }
+
+    /// Every node that is or may become a member of the cluster, in order.
     pub(crate) fn nodes(&self) -> Result<Vec<NodeId>, NodeError> {
         let mut nodes: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).chain([self.id]).collect();
         nodes.sort_unstable();
@@ -119,7 +134,8 @@ impl NodeArgs {
             return Err(NodeError::Usage(why.to_owned()));
         }
         let flaw = self.flaw.as_deref().map(Flaw::from_str).transpose();
-        Ok(Options { tempo, flaw: flaw.map_err(|why| NodeError::Usage(why.to_string()))? })
+        let flaw = flaw.map_err(|why| NodeError::Usage(why.to_string()))?;
+        Ok(Options { tempo, flaw, ..Options::default() })
     }
 }
 

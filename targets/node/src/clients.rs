@@ -29,9 +29,9 @@ async fn serve<M>(stream: TcpStream, inbox: Inbox<M>) -> io::Result<()> {
     let (connection, answers) = mpsc::unbounded_channel();
     tokio::spawn(answer(to_client, answers));
     let mut from_client = BufReader::new(from_client);
-    while let Some(Request { id, call }) = frames::read(&mut from_client).await? {
+    while let Some(Request { id, ticket, call }) = frames::read(&mut from_client).await? {
         let asker = Asker { connection: connection.clone(), id };
-        if inbox.send(Event::Request { asker, call }).await.is_err() {
+        if inbox.send(Event::Request { asker, ticket, call }).await.is_err() {
             break;
         }
     }

@@ -1,8 +1,10 @@
-//! The control address: whoever connects is told how the node stands.
+//! The control address: whoever connects is told how the node stands, and may wish for a change of its members.
 
 use crate::doors;
 use crate::event::{Event, Inbox};
+use crate::frames;
 use crate::lease::Lease;
+use history::Change;
 use protocols::rpc;
 use std::io;
 use tokio::io::AsyncWriteExt;
@@ -24,11 +26,15 @@ pub async fn accept<M: Send + 'static>(listener: TcpListener, inbox: Inbox<M>, l
 }
 
 async fn tell<M>(mut stream: TcpStream, inbox: Inbox<M>) -> io::Result<()> {
-    let (answer, report) = oneshot::channel();
-    let asked = inbox.send(Event::Ask(answer)).await;
-    asked.map_err(|_| io::Error::other("the node is stopping"))?;
-    let report = report.await.map_err(io::Error::other)?;
-    let frame = rpc::frame(&report).map_err(|length| io::Error::other(format!("{length} bytes")))?;
-    stream.write_all(&frame).await?;
-    stream.shutdown().await
+    let stopping = |_| io::Error::other("the node is stopping");
+    loop {
+        let (answer, report) = oneshot::channel();
+        inbox.send(Event::Ask(answer)).await.map_err(stopping)?;
+        let report = report.await.map_err(io::Error::other)?;
+        let frame = rpc::frame(&report).map_err(|length| io::Error::other(format!("{length} bytes")))?;
+        stream.write_all(&frame).await?;
+        let Some(change) = frames::read::<Change>(&mut stream).await? else { return Ok(()) };
+        tracing::info!("an administrator wishes: {change}");
+        inbox.send(Event::Change(change)).await.map_err(stopping)?;
+    }
 }

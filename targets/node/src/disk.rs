@@ -11,11 +11,14 @@ use tokio::sync::mpsc as events;
 /// # Errors
 /// If there can be no more threads.
 pub fn spawn(mut wal: Wal) -> Result<(Jobs, Results), NodeError> {
-    let (jobs, todo) = mpsc::channel::<Vec<Vec<u8>>>();
+    let (jobs, todo) = mpsc::channel::<Job>();
     let (done, results) = events::unbounded_channel();
     let work = move || {
-        for records in todo {
-            let result = wal.append(&records);
+        for job in todo {
+            let result = match job {
+                Job::Append(records) => wal.append(&records),
+                Job::Rewrite(records) => wal.rewrite(&records),
+            };
             let failed = result.is_err();
             if done.send(result).is_err() || failed {
                 break;
@@ -27,7 +30,16 @@ pub fn spawn(mut wal: Wal) -> Result<(Jobs, Results), NodeError> {
     Ok((jobs, results))
 }
 
+/// Records that are to be made durable together.
+#[derive(Debug)]
+pub enum Job {
+    /// After what is there.
+    Append(Vec<Vec<u8>>),
+    /// In its place.
+    Rewrite(Vec<Vec<u8>>),
+}
+
 /// What is to be made durable.
-pub type Jobs = mpsc::Sender<Vec<Vec<u8>>>;
+pub type Jobs = mpsc::Sender<Job>;
 /// Whether it is.
 pub type Results = events::UnboundedReceiver<Result<(), WalError>>;

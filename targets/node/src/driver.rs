@@ -1,8 +1,8 @@
 //! A core and its effects, performed strictly in order. No waiting here.
 
-use crate::disk::Jobs;
+use crate::disk::{Job, Jobs};
 use crate::outbox::{Asker, Outbox};
-use history::{Call, NodeId, Outcome, Time};
+use history::{Call, NodeId, Outcome, Ticket, Time};
 use protocols::{Effect, Input, Protocol, RequestId, wire};
 use std::collections::VecDeque;
 
@@ -44,9 +44,9 @@ impl<P: Protocol> Driver<P> {
     }
 
     /// A client asks.
-    pub fn request(&mut self, now: Time, asker: Asker, call: Call) {
+    pub fn request(&mut self, now: Time, asker: Asker, ticket: Ticket, call: Call) {
         let id = self.outbox.remember(asker);
-        self.handle(now, Input::Request { id, call });
+        self.handle(now, Input::Request { id, ticket, call });
     }
 
     /// Something happens. Its effects wait for [`Driver::perform`], so that many inputs share one sync.
@@ -67,7 +67,7 @@ impl<P: Protocol> Driver<P> {
     pub fn perform(&mut self, now: Time) {
         while self.awaiting.is_none() {
             match self.queue.pop_front() {
-                Some(Effect::Persist(record)) => self.persist(record),
+                Some(first @ (Effect::Persist(_) | Effect::Rewrite(_))) => self.persist(first),
                 Some(Effect::Send { to, message }) => self.carry_out(now, Next::Send { to, message }),
                 Some(Effect::Reply { id, outcome }) => self.carry_out(now, Next::Reply { id, outcome }),
                 None => return,
@@ -75,20 +75,22 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// Gives this record, and all others that wait, to the disk.
-    fn persist(&mut self, first: P::Record) {
-        let mut records = vec![wire::encode(&first)];
+    /// Gives these records, and all others that wait, to the disk.
+    fn persist(&mut self, first: Effect<P::Message, P::Record>) {
+        let (mut records, mut anew) = (Vec::new(), false);
         let mut awaiting = Vec::new();
-        for effect in self.queue.drain(..) {
+        for effect in [first].into_iter().chain(self.queue.drain(..)) {
             match effect {
                 Effect::Persist(record) => records.push(wire::encode(&record)),
+                // Nobody will ever read what waited before it.
+                Effect::Rewrite(all) => (records, anew) = (all.iter().map(wire::encode).collect(), true),
                 Effect::Send { to, message } => awaiting.push(Next::Send { to, message }),
                 Effect::Reply { id, outcome } => awaiting.push(Next::Reply { id, outcome }),
             }
         }
         self.awaiting = Some(awaiting);
         // If the disk's thread is gone, its last result says why; until then nothing after this is done.
-        let _gone = self.disk.send(records);
+        let _gone = self.disk.send(if anew { Job::Rewrite(records) } else { Job::Append(records) });
     }
 
     fn carry_out(&mut self, now: Time, next: Next<P::Message>) {
@@ -107,7 +109,7 @@ impl<P: Protocol> Driver<P> {
 mod tests {
     use super::*;
     use crate::echo::Echo;
-    use history::{Chance, Key, Reply, Value};
+    use history::{Chance, Key, ProcessId, Reply, Value};
     use protocols::Options;
     use protocols::rpc::Response;
     use std::collections::BTreeMap;
@@ -116,7 +118,7 @@ mod tests {
 
     struct Bench {
         driver: Driver<Echo>,
-        disk: Receiver<Vec<Vec<u8>>>,
+        disk: Receiver<Job>,
         peer: events::Receiver<Vec<u8>>,
         client: events::UnboundedReceiver<Vec<u8>>,
         to_client: events::UnboundedSender<Vec<u8>>,
@@ -135,8 +137,17 @@ mod tests {
 
         fn ask(&mut self, id: u64, call: Call) {
             let asker = Asker { connection: self.to_client.clone(), id };
-            self.driver.request(Time::ZERO, asker, call);
+            let ticket = Ticket { process: ProcessId(0), number: id };
+            self.driver.request(Time::ZERO, asker, ticket, call);
             self.driver.perform(Time::ZERO);
+        }
+
+        /// How many records the disk was given, and whether in place of all before.
+        fn written(&self) -> (usize, bool) {
+            match self.disk.try_recv().unwrap() {
+                Job::Append(records) => (records.len(), false),
+                Job::Rewrite(records) => (records.len(), true),
+            }
         }
 
         fn durable(&mut self) {
@@ -160,7 +171,7 @@ mod tests {
     fn nothing_after_a_persist_happens_before_it_is_durable() {
         let mut bench = Bench::new();
         bench.ask(1, write(1));
-        assert_eq!(bench.disk.try_recv().unwrap().len(), 1);
+        assert_eq!(bench.written(), (1, false));
         assert_eq!(bench.answers(), vec![]);
         assert!(bench.peer.try_recv().is_err());
         bench.durable();
@@ -177,15 +188,30 @@ mod tests {
         }
         // A read needs no disk, but it comes after writes that do.
         bench.ask(5, Call::Read { key: Key(0) });
-        assert_eq!(bench.disk.try_recv().unwrap().len(), 1);
+        assert_eq!(bench.written(), (1, false));
         assert!(bench.disk.try_recv().is_err(), "one sync at a time");
         bench.durable();
         assert_eq!(bench.answers(), vec![(1, Outcome::Ok(Reply::Done))]);
-        assert_eq!(bench.disk.try_recv().unwrap().len(), 3, "all that waited in one sync");
+        assert_eq!(bench.written(), (3, false), "all that waited in one sync");
         bench.durable();
         let answers: Vec<u64> = bench.answers().into_iter().map(|(id, _)| id).collect();
         assert_eq!(answers, vec![2, 3, 4, 5]);
         assert!(bench.driver.is_idle());
+    }
+
+    #[test]
+    fn a_rewriting_takes_the_place_of_what_waited_before_it() {
+        let mut bench = Bench::new();
+        bench.ask(1, write(1));
+        assert_eq!(bench.written(), (1, false));
+        bench.ask(2, write(2));
+        bench.driver.queue.push_back(Effect::Rewrite(vec![write(2), write(2), write(2)]));
+        bench.ask(3, write(3));
+        bench.durable();
+        assert_eq!(bench.written(), (4, true));
+        assert_eq!(bench.answers().len(), 1, "the rest waits for it");
+        bench.durable();
+        assert_eq!(bench.answers().len(), 2);
     }
 
     #[test]

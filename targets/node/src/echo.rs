@@ -1,7 +1,10 @@
 //! The smallest core there is, to test drivers with: a register that tells its peers of each write.
 
-use history::{Call, Chance, NodeId, Time, Value, Violation};
+use history::{Call, CallKind, Chance, NodeId, ProcessId, Ticket, Time, Value, Violation};
 use protocols::{Effect, Input, Options, Protocol, Role, Status, Store, Watch};
+
+/// Who asks is no matter for registers.
+const NOBODY: Ticket = Ticket { process: ProcessId(0), number: 0 };
 
 /// A register without agreement.
 #[derive(Debug)]
@@ -30,11 +33,12 @@ impl Protocol for Echo {
     type Message = Value;
     type Record = Call;
     type Watch = Trusting;
+    const SERVES: &'static [CallKind] = &[CallKind::Read, CallKind::Write, CallKind::Cas];
 
     fn boot(me: NodeId, nodes: &[NodeId], disk: Vec<Call>, _: Options, _: Time, _: Chance) -> Echo {
         let mut store = Store::default();
         for call in &disk {
-            store.apply(call);
+            store.carry_out(NOBODY, call);
         }
         Echo { me, nodes: nodes.to_vec(), store, heard_from_itself: 0, heard_from_peers: 0, stopped: false }
     }
@@ -43,15 +47,15 @@ impl Protocol for Echo {
         match input {
             Input::Message { from, .. } if from == self.me => self.heard_from_itself += 1,
             Input::Message { .. } => self.heard_from_peers += 1,
-            Input::Request { id, call } => {
+            Input::Request { id, call, .. } => {
                 if let Call::Write { value, .. } = call {
                     out.push(Effect::Persist(call.clone()));
                     let tell = |to: &NodeId| Effect::Send { to: *to, message: value };
                     out.extend(self.nodes.iter().map(tell));
                 }
-                out.push(Effect::Reply { id, outcome: self.store.apply(&call) });
+                out.push(Effect::Reply { id, outcome: self.store.carry_out(NOBODY, &call) });
             }
-            Input::Wake => {}
+            Input::Wake | Input::Change(_) => {}
             Input::Stop => self.stopped = true,
         }
     }

@@ -1,7 +1,7 @@
 //! What can happen to a node from outside.
 
 use crate::outbox::Asker;
-use history::{Call, NodeId};
+use history::{Call, Change, NodeId, Ticket};
 use protocols::rpc::Report;
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,9 +19,13 @@ pub enum Event<M> {
     Request {
         /// Who, and under which number.
         asker: Asker,
+        /// Which of its calls.
+        ticket: Ticket,
         /// What.
         call: Call,
     },
+    /// An administrator wishes for this.
+    Change(Change),
     /// Someone wants to know how it stands.
     Ask(oneshot::Sender<Report>),
 }

@@ -80,7 +80,7 @@ impl<P: Protocol> Node<P> {
         let wal = if options.flaw == Some(Flaw::NoSync) { wal.without_syncs() } else { wal };
         // Another life, other luck: a node must not repeat the draws that led to its death.
         let chance = Chance::new(args.seed).split(&format!("boot with {} records", records.len()));
-        let core = P::boot(args.id, &nodes, records, options, Time::ZERO, chance);
+        let core = P::boot(args.id, &args.founders()?, records, options, Time::ZERO, chance);
 
         let (jobs, results) = disk::spawn(wal)?;
         let mut senders = JoinSet::new();
@@ -165,11 +165,13 @@ impl<P: Protocol> Node<P> {
     fn hear(&mut self, now: Time, event: Event<P::Message>) {
         match event {
             Event::Message { from, message } => self.driver.handle(now, Input::Message { from, message }),
-            Event::Request { asker, call } => self.driver.request(now, asker, call),
+            Event::Request { asker, ticket, call } => self.driver.request(now, asker, ticket, call),
+            Event::Change(change) => self.driver.handle(now, Input::Change(change)),
             Event::Ask(answer) => {
-                let Status { role, term, leader, committed, .. } = self.driver.core().status();
+                let core = self.driver.core();
+                let (Status { role, term, leader, committed, .. }, members) = (core.status(), core.members());
                 let (leads, wall_ns, monotonic_ns) = (role == Role::Leader, wall(), now.0);
-                let report = Report { leads, term, leader, committed, wall_ns, monotonic_ns };
+                let report = Report { leads, term, leader, committed, members, wall_ns, monotonic_ns };
                 let _hung_up = answer.send(report);
             }
         }

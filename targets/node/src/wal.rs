@@ -10,6 +10,9 @@
 //! after it: that is a torn tail, which nobody was promised and which recovery cuts. A bad entry with a good
 //! one after it cannot come from a crash: the disk lost something that was promised, and the node refuses to
 //! start rather than break its word.
+//!
+//! When a snapshot takes the place of what was written, a new file with everything that counts is written beside the
+//! log, synced, and given its name.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -121,17 +124,54 @@ impl Wal {
         synced.map_err(|(doing, source)| WalError::Disk { path: self.path.clone(), doing, source })
     }
 
+    /// Puts `records` in place of all that the log holds: afterwards, and after a crash at any moment, it is either
+    /// as it was or as it should be. A new file takes the name of the old one when it is durable.
+    ///
+    /// # Errors
+    /// If the disk fails; then nobody knows which of the two a reader will find.
+    pub fn rewrite(&mut self, records: &[Vec<u8>]) -> Result<(), WalError> {
+        let failed = |doing| move |source| (doing, source);
+        let anew = || -> Result<File, (&'static str, io::Error)> {
+            let path = fresh(&self.path);
+            let mut options = OpenOptions::new();
+            let file = options.read(true).write(true).create(true).truncate(true).open(&path);
+            let mut file = file.map_err(failed("begin it anew"))?;
+            // Nobody else knows it yet, so nobody can be before us.
+            file.try_lock().map_err(|why| ("lock it anew", why.into()))?;
+            let bytes = [header().as_slice(), &entry(records)].concat();
+            file.write_all(&bytes).map_err(failed("write it anew"))?;
+            if self.syncs {
+                file.sync_all().map_err(failed("sync it anew"))?;
+            }
+            std::fs::rename(&path, &self.path).map_err(failed("put the new one in its place"))?;
+            if self.syncs {
+                sync_parent(&self.path).map_err(failed("sync its directory"))?;
+            }
+            Ok(file)
+        };
+        let disk = |(doing, source)| WalError::Disk { path: self.path.clone(), doing, source };
+        self.file = anew().map_err(disk)?;
+        Ok(())
+    }
+
     /// Writes the header, and makes the file's name as durable as its content.
     fn begin(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&header())?;
         self.file.sync_all()?;
-        match self.path.parent() {
-            Some(directory) => File::open(directory)?.sync_all(),
-            None => Ok(()),
-        }
+        sync_parent(&self.path)
     }
+}
+
+/// What a log is called while it is written anew. A crash may leave it; it means nothing then.
+fn fresh(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+/// Makes the name of a file durable.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
 fn header() -> [u8; HEADER] {
@@ -319,6 +359,36 @@ mod tests {
             found,
             Recovered { records: [b"one", b"two", &b"four"[..]].map(<[u8]>::to_vec).into(), cut: 0 }
         );
+    }
+
+    #[test]
+    fn a_log_written_anew_holds_that_and_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("wal");
+        let (mut wal, _) = Wal::open(&path).unwrap();
+        wal.append(&[b"one".to_vec(), b"two".to_vec()]).unwrap();
+        // What an earlier attempt left is no obstacle.
+        std::fs::write(fresh(&path), "half of it").unwrap();
+        wal.rewrite(&[b"both".to_vec()]).unwrap();
+        assert!(matches!(Wal::open(&path), Err(WalError::Busy { .. })), "it is still ours");
+        wal.append(&[b"three".to_vec()]).unwrap();
+        drop(wal);
+        let (_, found) = Wal::open(&path).unwrap();
+        assert_eq!(found.records, [&b"both"[..], b"three"].map(<[u8]>::to_vec));
+        assert!(!fresh(&path).exists());
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_anew_is_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("wal");
+        let (mut wal, _) = Wal::open(&path).unwrap();
+        wal.append(&[b"one".to_vec()]).unwrap();
+        std::fs::create_dir(fresh(&path)).unwrap();
+        let error = wal.rewrite(&[b"two".to_vec()]).unwrap_err().to_string();
+        assert!(error.contains("cannot begin it anew"), "{error}");
+        drop(wal);
+        assert_eq!(Wal::open(&path).unwrap().1.records, [b"one".to_vec()]);
     }
 
     #[test]

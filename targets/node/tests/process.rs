@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-use history::{Call, Key, Outcome, Reply, Value};
+use history::{Call, Key, Outcome, ProcessId, Reply, Ticket, Value};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use protocols::rpc::{self, Doors, Report, Request, Response};
@@ -14,6 +14,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -81,16 +82,22 @@ impl Place {
     }
 }
 
+/// Of a client that never asked before.
+fn ticket() -> Ticket {
+    static CLIENTS: AtomicU32 = AtomicU32::new(0);
+    Ticket { process: ProcessId(CLIENTS.fetch_add(1, Ordering::Relaxed)), number: 1 }
+}
+
 impl Node {
     fn report(&self) -> Option<Report> {
         read(&mut TcpStream::connect(self.doors.control).ok()?).ok()
     }
 
-    /// Asks on a connection of its own.
+    /// Asks on a connection of its own, as a client that never asked before.
     fn ask(&self, call: Call) -> io::Result<Outcome> {
         let mut stream = TcpStream::connect(self.doors.clients)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(&rpc::frame(&Request { id: 1, call }).unwrap())?;
+        stream.write_all(&rpc::frame(&Request { id: 1, ticket: ticket(), call }).unwrap())?;
         read(&mut stream).map(|response: Response| response.outcome)
     }
 
@@ -202,7 +209,10 @@ fn noise_on_its_sockets_harms_nobody_else() {
         noise(door, b"GET / HTTP/1.1\r\n\r\n");
         noise(door, &[0, 0, 0, 3, 255, 255, 255]);
         noise(door, &[0, 0]);
-        noise(door, &rpc::frame(&Request { id: 1, call: Call::Read { key: Key(0) } }).unwrap());
+        noise(
+            door,
+            &rpc::frame(&Request { id: 1, ticket: ticket(), call: Call::Read { key: Key(0) } }).unwrap(),
+        );
     }
     assert_eq!(node.write(1).unwrap(), Outcome::Ok(Reply::Done));
     assert_eq!(node.read(), holds(1));

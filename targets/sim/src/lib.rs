@@ -10,9 +10,13 @@
 mod agenda;
 mod clock;
 mod disk;
+mod farewell;
 mod machine;
+mod members;
 mod network;
+mod ruin;
 mod simulation;
+mod throttle;
 mod world;
 
 pub use simulation::Simulation;

@@ -2,7 +2,9 @@
 
 use crate::clock::Clock;
 use crate::disk::Disk;
-use history::{Illness, NodeId, Outcome, Time};
+use crate::farewell::Farewell;
+use crate::throttle::Throttle;
+use history::{Fault, Illness, NodeId, Outcome, Time};
 use protocols::{Effect, Flaw, Protocol, RequestId, Role};
 use std::collections::BTreeSet;
 
@@ -20,8 +22,18 @@ pub struct Machine<P: Protocol> {
     pub disk: Disk<P::Record>,
     /// What is wrong with its disk.
     pub illness: Option<Illness>,
+    /// How much processor time it gets, if it is limited.
+    pub throttle: Option<Throttle>,
+    /// It stands still because its control group is frozen.
+    pub frozen: bool,
+    /// It is being started.
+    pub starting: bool,
     /// It stopped because its disk failed.
     pub failed: bool,
+    /// It was asked to end.
+    pub leaving: bool,
+    /// It is to be started again as soon as it has ended.
+    pub wanted_back: bool,
     /// What happened to it while it was paused, if it is.
     pub asleep: Option<Vec<Happening<P>>>,
     /// Requests that it has taken and not answered.
@@ -77,12 +89,26 @@ pub enum Happening<P: Protocol> {
         /// In which life.
         life: u32,
     },
+    /// It is looked whether nodes that were asked to end have gone.
+    Leave(Box<Farewell>),
+    /// The administrator looks how things stand.
+    Administer {
+        /// At which of its tasks.
+        assignment: u64,
+    },
     /// A node comes up.
     Boot {
         /// Which.
         node: NodeId,
         /// In which life.
         life: u32,
+    },
+    /// Nodes get an old copy of their disks.
+    Rollback {
+        /// Which, and what each had then.
+        copies: Vec<(NodeId, Vec<P::Record>)>,
+        /// The fault that this is part of.
+        fault: Box<Fault>,
     },
 }
 
@@ -96,7 +122,12 @@ impl<P: Protocol> Machine<P> {
             clock,
             disk: Disk::new(),
             illness: None,
+            throttle: None,
+            frozen: false,
+            starting: false,
             failed: false,
+            leaving: false,
+            wanted_back: false,
             asleep: None,
             asked: BTreeSet::new(),
             wake: None,
@@ -111,6 +142,12 @@ impl<P: Protocol> Machine<P> {
         self.asleep.is_none() && self.core.as_ref().is_some_and(|core| core.status().role == Role::Leader)
     }
 
+    /// Whether it was asked to end and has nothing left to do.
+    pub fn has_stopped(&self) -> bool {
+        let stopped = self.asleep.is_none() && self.core.as_ref().is_some_and(|core| core.status().stopped);
+        stopped && !self.syncing && self.outbox.is_empty()
+    }
+
     /// Whether the disk is at work.
     pub fn is_syncing(&self) -> bool {
         self.syncing
@@ -120,7 +157,10 @@ impl<P: Protocol> Machine<P> {
     pub fn die(&mut self) {
         self.life += 1;
         self.core = None;
+        self.starting = false;
+        (self.leaving, self.wanted_back) = (false, false);
         self.asleep = None;
+        self.frozen = false;
         self.wake = None;
         self.outbox.clear();
         self.after_sync.clear();
@@ -144,9 +184,13 @@ impl<P: Protocol> Machine<P> {
         }
         for effect in self.outbox.drain(..) {
             match effect {
+                // FLAW no-sync: what is written is believed to be durable.
                 Effect::Persist(record) => {
                     self.disk.write(record);
-                    // FLAW no-sync: what is written is believed to be durable.
+                    self.syncing = flaw != Some(Flaw::NoSync);
+                }
+                Effect::Rewrite(records) => {
+                    self.disk.rewrite(records);
                     self.syncing = flaw != Some(Flaw::NoSync);
                 }
                 effect if self.syncing => self.after_sync.push(effect),

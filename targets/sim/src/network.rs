@@ -41,8 +41,12 @@ impl<M> Network<M> {
     pub fn send(&mut self, now: Time, link: Link, hold: impl FnOnce() -> M) -> Arrivals {
         self.sent += 1;
         let at = self.index(link);
-        let Trouble { hold: held, loss, duplicate, bytes_per_second, .. } = self.links[at].trouble;
+        let Trouble { hold: held, loss, duplicate, corrupt, bytes_per_second, .. } = self.links[at].trouble;
         if self.links[at].cut || self.chance.permille(self.world.loss) || self.chance.permille(loss) {
+            return [None, None];
+        }
+        // A checksum notices: whoever receives it throws it away.
+        if self.chance.permille(corrupt) {
             return [None, None];
         }
         if held {
@@ -173,5 +177,14 @@ mod tests {
         network.impair(&[LINK], Trouble { bytes_per_second: 2000, ..Trouble::default() });
         let last = (0..10).filter_map(|_| network.send(Time(0), LINK, || 7)[0]).max().unwrap();
         assert!(last >= Time::from_millis(999), "ten frames of 200 bytes at 2000 B/s take a second");
+    }
+
+    #[test]
+    fn what_is_corrupted_is_thrown_away() {
+        let mut network = network();
+        network.impair(&[LINK], Trouble { corrupt: 1000, ..Trouble::default() });
+        assert_eq!((copies(&mut network, LINK), copies(&mut network, BACK)), (0, 1000));
+        network.impair(&[LINK], Trouble { corrupt: 300, ..Trouble::default() });
+        assert!((600..800).contains(&copies(&mut network, LINK)));
     }
 }

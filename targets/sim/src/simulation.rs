@@ -5,39 +5,46 @@ use crate::agenda::Agenda;
 use crate::clock::Clock;
 use crate::machine::{Happening, Machine};
 use crate::network::Network;
-use cluster::{Abilities, Arrival, Cluster, HarnessError, Redirect};
+use cluster::{Abilities, Arrival, Cluster, HarnessError, Operator, Redirect, Staff};
 use history::{
-    Call, CallKind, Chance, Doubt, Evidence, Fault, FaultKind, Illness, Injection, Link, NodeId, Outcome,
-    ProcessId, Refusal, Time, Violation,
+    Call, Chance, Damage, Doubt, Evidence, Fault, FaultKind, Illness, Injection, Link, NodeId, Outcome,
+    ProcessId, Refusal, Ticket, Time, Unsynced, Violation,
 };
 use protocols::{Effect, Input, Options, Protocol, RequestId, Watch};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How many nodes one request may visit; [`Redirect`] allows fewer.
-const HOPS: u64 = 8;
+/// How many nodes one request may visit, at most.
+const HOPS: u64 = 1 << 16;
 
 /// More than this never happens at one instant, not even when a node wakes from a long pause.
 const MOST_AT_ONCE: u32 = 1_000_000;
 
 /// A cluster of `P` in one thread and virtual time.
 pub struct Simulation<P: Protocol> {
-    now: Time,
-    agenda: Agenda<Happening<P>>,
-    machines: Vec<Machine<P>>,
-    ids: Vec<NodeId>,
+    pub(crate) now: Time,
+    pub(crate) agenda: Agenda<Happening<P>>,
+    pub(crate) machines: Vec<Machine<P>>,
+    // Every node that there is, and those with whom the cluster began.
+    pub(crate) ids: Vec<NodeId>,
+    pub(crate) founders: Vec<NodeId>,
+    pub(crate) staff: Staff,
+    pub(crate) operator: Option<Operator>,
+    // How often the administrator was told what to do.
+    pub(crate) assigned: u64,
     network: Network<(NodeId, NodeId, P::Message)>,
     world: World,
     options: Options,
+    insists: bool,
     calls: BTreeMap<u64, Open>,
     called: u64,
-    arrivals: VecDeque<Arrival>,
+    pub(crate) arrivals: VecDeque<Arrival>,
     watch: P::Watch,
     violated: bool,
     // How many things have happened at this instant.
     at_once: u32,
     boots: Chance,
-    disks: Chance,
+    pub(crate) disks: Chance,
     naps: Chance,
     // Scratch, kept for its memory.
     effects: Vec<Effect<P::Message, P::Record>>,
@@ -49,13 +56,15 @@ struct Open {
     call: Call,
     redirect: Redirect,
     hop: u64,
+    /// How the last attempt ended, while the client waits before the next.
+    turned_away: Option<Outcome>,
 }
 
 impl<P: Protocol> Simulation<P> {
-    /// A cluster of `nodes` nodes, all down, in the world of the seed.
-    pub fn new(nodes: u16, options: Options, chance: &Chance) -> Simulation<P> {
+    /// A cluster of `nodes` nodes, all down, in the world of the seed, and `spares` more that may join it later.
+    pub fn new(nodes: u16, spares: u16, options: Options, chance: &Chance) -> Simulation<P> {
         let world = World::draw(&mut chance.split("world"));
-        let ids = NodeId::all(nodes);
+        let (ids, founders) = (NodeId::all(nodes + spares), NodeId::all(nodes));
         let mut clocks = chance.split("clocks");
         let mut clock = || {
             let shown = Time(clocks.below(3_600_000_000_000));
@@ -67,9 +76,14 @@ impl<P: Protocol> Simulation<P> {
             agenda: Agenda::new(),
             machines: ids.iter().map(|id| Machine::new(*id, clock())).collect(),
             network: Network::new(ids.len(), world, chance.split("network")),
+            staff: Staff::new(&founders, ids[usize::from(nodes)..].to_vec()),
+            operator: None,
+            assigned: 0,
             ids,
+            founders,
             world,
             options,
+            insists: false,
             calls: BTreeMap::new(),
             called: 0,
             arrivals: VecDeque::new(),
@@ -82,6 +96,12 @@ impl<P: Protocol> Simulation<P> {
             effects: Vec::new(),
             ready: Vec::new(),
         }
+    }
+
+    /// Clients send a call again if they heard nothing.
+    #[must_use]
+    pub fn insisting(self) -> Simulation<P> {
+        Simulation { insists: true, ..self }
     }
 
     /// The weather of this run.
@@ -99,7 +119,7 @@ impl<P: Protocol> Simulation<P> {
         self.agenda.planned()
     }
 
-    fn machine(&mut self, node: NodeId) -> &mut Machine<P> {
+    pub(crate) fn machine(&mut self, node: NodeId) -> &mut Machine<P> {
         &mut self.machines[usize::from(node.0 - 1)]
     }
 
@@ -131,19 +151,25 @@ impl<P: Protocol> Simulation<P> {
             asleep.push(happening);
             return;
         }
+        if let Some(later) = node.and_then(|node| self.throttled(node)) {
+            return self.agenda.plan(later, happening);
+        }
         match happening {
             Happening::Deliver { to, from, message } => self.drive(to, Input::Message { from, message }),
             Happening::Ask { to, id } => self.asked(to, id),
             Happening::Answer { id, outcome } => self.answered(id, outcome),
-            Happening::GiveUp { call } => self.complete(call, Outcome::Unknown(Doubt::Timeout)),
+            Happening::GiveUp { call } => self.give_up(call),
             Happening::Wake { node, life } => self.wake(node, life),
             Happening::Synced { node, life } => self.synced(node, life),
             Happening::Boot { node, life } => self.boot(node, life),
+            Happening::Rollback { copies, fault } => self.roll_back(copies, *fault),
+            Happening::Leave(farewell) => self.see_off(*farewell),
+            Happening::Administer { assignment } => self.administer(assignment),
         }
     }
 
     /// Tells a core what happened, and does what it wants.
-    fn drive(&mut self, node: NodeId, input: Input<P::Message>) {
+    pub(crate) fn drive(&mut self, node: NodeId, input: Input<P::Message>) {
         let now = self.now;
         let mut effects = std::mem::take(&mut self.effects);
         let machine = self.machine(node);
@@ -203,7 +229,7 @@ impl<P: Protocol> Simulation<P> {
                     let at = self.network.send_client(self.now);
                     self.agenda.plan(at, Happening::Answer { id, outcome });
                 }
-                Effect::Persist(_) => unreachable!("records go to the disk"),
+                Effect::Persist(_) | Effect::Rewrite(_) => unreachable!("records go to the disk"),
             }
         }
         self.ready = ready;
@@ -249,6 +275,10 @@ impl<P: Protocol> Simulation<P> {
         }
         let due = machine.core.as_ref().and_then(Protocol::alarm);
         if due.is_some_and(|alarm| machine.clock.read(now) >= alarm) {
+            if let Some(later) = self.throttled(node) {
+                self.machine(node).wake = Some(later);
+                return self.agenda.plan(later, Happening::Wake { node, life });
+            }
             self.drive(node, Input::Wake);
         } else {
             self.rearm(node);
@@ -277,38 +307,58 @@ impl<P: Protocol> Simulation<P> {
     }
 
     fn boot(&mut self, node: NodeId, life: u32) {
-        let (now, options, ids) = (self.now, self.options, self.ids.clone());
+        let (now, options, founders) = (self.now, self.options, self.founders.clone());
         let chance = Chance::new(self.boots.bits());
         let machine = self.machine(node);
         if machine.life != life || machine.core.is_some() {
             return;
         }
-        let disk = machine.disk.recover();
-        machine.core = Some(P::boot(node, &ids, disk, options, machine.clock.read(now), chance));
+        machine.starting = false;
+        let disk = match machine.disk.recover() {
+            Ok(disk) => disk,
+            Err(record) => return self.refuse(node, record),
+        };
+        let machine = self.machine(node);
+        machine.core = Some(P::boot(node, &founders, disk, options, machine.clock.read(now), chance));
         self.watch(node);
         self.rearm(node);
     }
 
     fn asked(&mut self, to: NodeId, id: RequestId) {
-        let Some(open) = self.calls.get(&(id.0 / HOPS)) else { return };
-        let call = open.call.clone();
+        let number = id.0 / HOPS;
+        let Some(open) = self.calls.get_mut(&number) else { return };
+        open.turned_away = None;
+        let (call, ticket) = (open.call.clone(), Ticket { process: open.process, number });
         if self.machine(to).core.is_none() {
             let at = self.network.send_client(self.now);
             let outcome = Outcome::Fail(Refusal::Unreachable);
             return self.agenda.plan(at, Happening::Answer { id, outcome });
         }
         self.machine(to).asked.insert(id);
-        self.drive(to, Input::Request { id, call });
+        self.drive(to, Input::Request { id, ticket, call });
     }
 
     fn answered(&mut self, id: RequestId, outcome: Outcome) {
         let call = id.0 / HOPS;
         let Some(open) = self.calls.get_mut(&call).filter(|open| open.hop == id.0 % HOPS) else { return };
-        let Some(to) = open.redirect.next(&outcome) else { return self.complete(call, outcome) };
+        let Some((to, pause)) = open.redirect.next(&outcome).filter(|_| open.hop + 1 < HOPS) else {
+            let outcome = open.redirect.conclude(outcome);
+            return self.complete(call, outcome);
+        };
         open.hop += 1;
+        open.turned_away = Some(outcome);
         let id = RequestId(call * HOPS + open.hop);
-        let at = self.network.send_client(self.now);
+        let at = self.network.send_client(self.now) + pause;
         self.agenda.plan(at, Happening::Ask { to, id });
+    }
+
+    /// The client's patience is at its end. What was turned away and is not sent yet is not in doubt for that.
+    fn give_up(&mut self, call: u64) {
+        let Some(open) = self.calls.get(&call) else { return };
+        let turned_away = open.turned_away.clone().filter(|_| self.insists);
+        let last = turned_away.unwrap_or(Outcome::Unknown(Doubt::Timeout));
+        let outcome = open.redirect.conclude(last);
+        self.complete(call, outcome);
     }
 
     fn complete(&mut self, call: u64, outcome: Outcome) {
@@ -318,7 +368,7 @@ impl<P: Protocol> Simulation<P> {
     }
 
     /// Ends a process; its clients see their connections break.
-    fn end(&mut self, node: NodeId) {
+    pub(crate) fn end(&mut self, node: NodeId) {
         self.machine(node).die();
         for id in std::mem::take(&mut self.machine(node).asked) {
             let at = self.network.send_client(self.now);
@@ -327,16 +377,16 @@ impl<P: Protocol> Simulation<P> {
         self.watch(node);
     }
 
-    fn start_node(&mut self, node: NodeId) {
+    pub(crate) fn start_node(&mut self, node: NodeId) {
         let machine = self.machine(node);
         machine.life += 1;
-        machine.failed = false;
+        (machine.failed, machine.starting) = (false, true);
         let life = machine.life;
         let takes = self.boots.span(Duration::from_millis(5), Duration::from_millis(50));
         self.agenda.plan(self.now + takes, Happening::Boot { node, life });
     }
 
-    fn resume(&mut self, node: NodeId) {
+    pub(crate) fn resume(&mut self, node: NodeId) {
         let Some(missed) = self.machine(node).asleep.take() else { return };
         // Which it notices first, that time has passed or that messages have come, is chance.
         if self.naps.coin(0.5) {
@@ -359,7 +409,12 @@ impl<P: Protocol> Simulation<P> {
                 installed(format!("{} links impaired", links.len()))
             }
             Fault::Kill { nodes } => self.each(nodes, "is down already", |sim, node| sim.kill(node)),
-            Fault::Crash { nodes } => self.each(nodes, "is down already", |sim, node| sim.crash(node)),
+            Fault::Terminate { .. } => {
+                Injection::Skipped("who is asked to end takes its time elsewhere".to_owned())
+            }
+            Fault::Crash { nodes, unsynced } => {
+                self.each(nodes, "is down already", |sim, node| sim.crash(node, *unsynced))
+            }
             Fault::Start { nodes } => self.each(nodes, "runs already", |sim, node| sim.revive(node)),
             Fault::Pause { nodes } => {
                 self.each(nodes, "is down or paused already", |sim, node| sim.pause(node))
@@ -368,16 +423,26 @@ impl<P: Protocol> Simulation<P> {
             Fault::Skew { nodes, jump_ms, rate_ppm } => {
                 let jump = u64::try_from(*jump_ms).unwrap_or(0) * 1_000_000;
                 self.each(nodes, "", |sim, node| {
-                    let now = sim.now;
-                    sim.machine(node).clock.skew(now, jump, *rate_ppm);
+                    let (now, clock) = (sim.now, &mut sim.machine(node).clock);
+                    let before = clock.read(now);
+                    clock.skew(now, jump, *rate_ppm);
+                    let ahead = clock.read(now).since(before).as_secs_f64();
                     sim.replan(node);
-                    Some("its clock was read back".to_owned())
+                    let rate = f64::from(*rate_ppm) / 1e6;
+                    Some(format!("its clock is {ahead:.3} s further ahead and runs at {rate:.3}"))
                 })
             }
             Fault::Sicken { nodes, illness } => self.each(nodes, "", |sim, node| {
                 sim.machine(node).illness = Some(*illness);
                 Some(format!("its disk is ill: {illness}"))
             }),
+            Fault::Press { nodes, pressure } => {
+                self.each(nodes, "cannot be pressed so", |sim, node| sim.press(node, *pressure))
+            }
+            Fault::Damage { nodes, damage } => {
+                self.each(nodes, "has nothing on its disk", |sim, node| sim.damage(node, damage))
+            }
+            Fault::Members { .. } => Injection::Skipped("members change elsewhere".to_owned()),
             Fault::Repair { kind } => self.repair(*kind),
         }
     }
@@ -398,18 +463,29 @@ impl<P: Protocol> Simulation<P> {
         if done.is_empty() { Injection::Skipped(left.join(", ")) } else { installed(done.join(", ")) }
     }
 
-    fn kill(&mut self, node: NodeId) -> Option<String> {
+    pub(crate) fn kill(&mut self, node: NodeId) -> Option<String> {
         let machine = &mut self.machines[usize::from(node.0 - 1)];
-        machine.core.as_ref()?;
+        if machine.core.is_none() && !machine.starting {
+            return None;
+        }
         machine.disk.kill(&mut self.disks);
         self.end(node);
         Some("its process is gone".to_owned())
     }
 
-    fn crash(&mut self, node: NodeId) -> Option<String> {
+    /// A node that left is stopped for good, unless it is wanted again.
+    pub(crate) fn dismiss(&mut self, node: NodeId) {
+        // If it was down, it stays down, whatever brought it down.
+        self.machine(node).failed = false;
+        let _was_down = self.kill(node);
+    }
+
+    fn crash(&mut self, node: NodeId, unsynced: Option<Unsynced>) -> Option<String> {
         let machine = &mut self.machines[usize::from(node.0 - 1)];
-        machine.core.as_ref()?;
-        let damage = machine.disk.crash(&mut self.disks);
+        if machine.core.is_none() && !machine.starting {
+            return None;
+        }
+        let damage = machine.disk.crash(unsynced, &mut self.disks);
         self.end(node);
         let (lost, torn, stranded) = (damage.lost, damage.torn, damage.stranded);
         Some(format!("its power is gone, {lost} unsynced records lost, {torn} torn, {stranded} out of reach"))
@@ -418,6 +494,10 @@ impl<P: Protocol> Simulation<P> {
     fn revive(&mut self, node: NodeId) -> Option<String> {
         let machine = self.machine(node);
         let records = machine.disk.len();
+        if machine.leaving {
+            machine.wanted_back = true;
+            return Some("starts as soon as it has ended".to_owned());
+        }
         if machine.core.is_some() {
             return None;
         }
@@ -425,7 +505,7 @@ impl<P: Protocol> Simulation<P> {
         Some(format!("starts with {records} records"))
     }
 
-    fn pause(&mut self, node: NodeId) -> Option<String> {
+    pub(crate) fn pause(&mut self, node: NodeId) -> Option<String> {
         let machine = self.machine(node);
         if machine.core.is_none() || machine.asleep.is_some() {
             return None;
@@ -435,13 +515,14 @@ impl<P: Protocol> Simulation<P> {
     }
 
     fn awaken(&mut self, node: NodeId) -> Option<String> {
-        self.machine(node).asleep.as_ref()?;
+        let machine = self.machine(node);
+        machine.asleep.as_ref().filter(|_| !machine.frozen)?;
         self.resume(node);
         Some("it goes on".to_owned())
     }
 
     fn repair(&mut self, kind: FaultKind) -> Injection {
-        let nodes = self.ids.clone();
+        let nodes = self.staff.employed();
         let named = |fault: fn(Vec<NodeId>) -> Fault| fault(nodes.clone());
         match kind {
             FaultKind::Partition => self.network.join(),
@@ -453,6 +534,9 @@ impl<P: Protocol> Simulation<P> {
             FaultKind::Kill | FaultKind::Crash => return self.apply(&named(|nodes| Fault::Start { nodes })),
             FaultKind::Pause => return self.apply(&named(|nodes| Fault::Resume { nodes })),
             FaultKind::Disk => return self.cure(),
+            FaultKind::Pressure => return self.relieve(),
+            FaultKind::Damage => return self.mend_data(),
+            FaultKind::Members => return Injection::Skipped("members change elsewhere".to_owned()),
             FaultKind::Clock => {
                 return self.apply(&Fault::Skew { nodes, jump_ms: 0, rate_ppm: 1_000_000 });
             }
@@ -466,7 +550,9 @@ impl<P: Protocol> Simulation<P> {
         for node in self.ids.clone() {
             let machine = self.machine(node);
             machine.illness = None;
-            if machine.failed
+            let failed = machine.failed;
+            if failed
+                && self.staff.employs(node)
                 && let Some(revived) = self.revive(node)
             {
                 seen.push(format!("{node}, which had stopped: {revived}"));
@@ -482,19 +568,24 @@ impl<P: Protocol> Simulation<P> {
     }
 }
 
-fn installed(seen: String) -> Injection {
+/// It happened.
+pub(crate) fn installed(seen: String) -> Injection {
     Injection::Installed(Evidence(seen))
 }
 
 impl<P: Protocol> Cluster for Simulation<P> {
     fn nodes(&self) -> Vec<NodeId> {
-        self.ids.clone()
+        self.staff.employed()
+    }
+
+    fn spares(&self) -> Vec<NodeId> {
+        self.staff.spares()
     }
 
     fn abilities(&self) -> Abilities {
         Abilities {
-            calls: vec![CallKind::Read, CallKind::Write, CallKind::Cas],
-            faults: FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect(),
+            calls: P::SERVES.to_vec(),
+            faults: FaultKind::ALL.into_iter().map(|kind| (kind, self.can(kind))).collect(),
         }
     }
 
@@ -502,12 +593,16 @@ impl<P: Protocol> Cluster for Simulation<P> {
         self.machines.iter().filter(|machine| machine.leads()).map(|machine| machine.id).collect()
     }
 
+    fn serving(&self) -> Vec<NodeId> {
+        self.machines.iter().filter(|machine| machine.core.is_some()).map(|machine| machine.id).collect()
+    }
+
     fn now(&self) -> Time {
         self.now
     }
 
     fn start(&mut self) -> Result<(), HarnessError> {
-        self.ids.clone().into_iter().for_each(|node| self.start_node(node));
+        self.founders.clone().into_iter().for_each(|node| self.start_node(node));
         let limit = Time::from_secs(60);
         while self.primaries().is_empty() && !self.violated {
             let Some((time, happening)) = self.agenda.next(limit) else {
@@ -528,7 +623,12 @@ impl<P: Protocol> Cluster for Simulation<P> {
     ) -> Result<(), HarnessError> {
         let number = self.called;
         self.called += 1;
-        self.calls.insert(number, Open { process, call, redirect: Redirect::new(node), hop: 0 });
+        let mut redirect = Redirect::new(node);
+        // What a node says of itself no other can say.
+        if self.insists && call != Call::Leader {
+            redirect = redirect.insisting(self.staff.employed());
+        }
+        self.calls.insert(number, Open { process, call, redirect, hop: 0, turned_away: None });
         let at = self.network.send_client(self.now);
         self.agenda.plan(at, Happening::Ask { to: node, id: RequestId(number * HOPS) });
         self.agenda.plan(self.now + patience, Happening::GiveUp { call: number });
@@ -536,6 +636,20 @@ impl<P: Protocol> Cluster for Simulation<P> {
     }
 
     fn inject(&mut self, fault: Fault) -> Result<(), HarnessError> {
+        if fault.kind() == FaultKind::Members {
+            self.assign(&fault);
+            return Ok(());
+        }
+        if let Fault::Terminate { nodes } = &fault {
+            self.terminate(&nodes.clone(), fault);
+            return Ok(());
+        }
+        if let Fault::Damage { nodes, damage: Damage::Rollback { after_ms } } = &fault {
+            let copies = nodes.iter().map(|node| (*node, self.machine(*node).disk.copy())).collect();
+            let at = self.now + Duration::from_millis(u64::from(*after_ms));
+            self.agenda.plan(at, Happening::Rollback { copies, fault: Box::new(fault) });
+            return Ok(());
+        }
         let result = self.apply(&fault);
         self.arrivals.push_back(Arrival::Injected { fault, result });
         Ok(())

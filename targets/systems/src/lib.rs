@@ -9,43 +9,33 @@ mod reference;
 pub use reference::Reference;
 
 use cluster::{HarnessError, System};
+use protocols::catalog::{self, PROTOCOLS};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A system that can be named on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is, in one line.
-    pub about: &'static str,
-}
-
-const ALL: &[Entry] =
-    &[Entry { name: "raft", about: "the reference node running Raft: a replicated map of registers" }];
-
-/// Every system there is, in the order in which people list them.
-pub fn all() -> &'static [Entry] {
-    ALL
-}
-
-/// Their names.
+/// Their names, in the order in which people list them.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|entry| entry.name)
+    PROTOCOLS.iter().map(|entry| entry.name)
 }
 
 /// The system with this name. `program` is the executable whose `node` command is the reference node, `flaw` a
-/// bug to give it.
+/// bug to give it; `insist` says whether its clients send a call again if they heard nothing.
 ///
 /// # Errors
 /// If there is no such system.
-pub fn lookup(name: &str, program: &Path, flaw: Option<&str>) -> Result<Arc<dyn System>, HarnessError> {
-    let entry = ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
+pub fn lookup(
+    name: &str,
+    program: &Path,
+    flaw: Option<&str>,
+    insist: bool,
+) -> Result<Arc<dyn System>, HarnessError> {
+    let entry = catalog::lookup(name).ok_or_else(|| {
         let names = names().collect::<Vec<_>>().join(", ");
         HarnessError::new(format!("test {name:?}"), "there is no such system")
             .advise(format!("there is: {names}"))
     })?;
-    Ok(Arc::new(Reference::new(program.to_owned(), entry.name.to_owned(), flaw.map(str::to_owned))))
+    let reference = Reference::new(program.to_owned(), entry.name.to_owned(), flaw.map(str::to_owned));
+    Ok(Arc::new(reference.insisting(insist)))
 }
 
 #[cfg(test)]
@@ -55,9 +45,9 @@ mod tests {
     #[test]
     fn every_name_is_found_and_no_other() {
         for name in names() {
-            assert_eq!(lookup(name, Path::new("tribunal"), None).unwrap().name(), name);
+            assert_eq!(lookup(name, Path::new("tribunal"), None, false).unwrap().name(), name);
         }
-        let error = lookup("rafd", Path::new("tribunal"), None).err().unwrap().to_string();
+        let error = lookup("rafd", Path::new("tribunal"), None, false).err().unwrap().to_string();
         assert!(error.contains("\"rafd\"") && error.contains("there is: raft"), "{error}");
     }
 }

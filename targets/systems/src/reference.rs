@@ -2,7 +2,8 @@
 
 use crate::frames;
 use cluster::{Addresses, Answer, Client, Clock, Connecting, Framing, Launch, Ports, Seat, Standing, System};
-use history::{Call, CallKind, Doubt, Outcome};
+use history::{Call, CallKind, Change, Doubt, Outcome, Ticket};
+use protocols::catalog;
 use protocols::rpc::{self, Doors, Report, Request, Response};
 use std::future::Future;
 use std::io;
@@ -18,13 +19,20 @@ pub struct Reference {
     program: PathBuf,
     protocol: String,
     flaw: Option<String>,
+    insists: bool,
 }
 
 impl Reference {
     /// The executable `program`, whose `node` command is the reference node, running `protocol`, with a bug if
     /// one is named.
     pub fn new(program: PathBuf, protocol: String, flaw: Option<String>) -> Reference {
-        Reference { program, protocol, flaw }
+        Reference { program, protocol, flaw, insists: false }
+    }
+
+    /// Its clients send a call again if they heard nothing, or do not.
+    #[must_use]
+    pub fn insisting(self, insists: bool) -> Reference {
+        Reference { insists, ..self }
     }
 }
 
@@ -34,7 +42,11 @@ impl System for Reference {
     }
 
     fn serves(&self) -> Vec<CallKind> {
-        vec![CallKind::Read, CallKind::Write, CallKind::Cas]
+        catalog::lookup(&self.protocol).map_or_else(Vec::new, |entry| entry.serves.to_vec())
+    }
+
+    fn insists(&self) -> bool {
+        self.insists
     }
 
     fn framing(&self) -> Framing {
@@ -54,6 +66,7 @@ impl System for Reference {
         let Ports { peers, clients, control } = seat.ports;
         give("ports", format!("{peers},{clients},{control}"));
         seat.peers.iter().for_each(|(node, address)| give("peer", format!("{node}={address}")));
+        seat.spares.iter().for_each(|node| give("spare", node.to_string()));
         if let Some(flaw) = &self.flaw {
             give("flaw", flaw.clone());
         }
@@ -78,13 +91,30 @@ impl System for Reference {
         })
     }
 
+    fn can_change(&self) -> bool {
+        true
+    }
+
+    fn wish(&self, address: SocketAddr, change: Change) -> Answer<bool> {
+        Box::pin(async move {
+            let wish = async {
+                let mut stream = TcpStream::connect(address).await?;
+                let _before: Report = frames::read(&mut stream).await?;
+                let wish = rpc::frame(&change).map_err(|_| io::Error::other("a wish is short"))?;
+                stream.write_all(&wish).await?;
+                frames::read::<Report>(&mut stream).await
+            };
+            wish.await.is_ok()
+        })
+    }
+
     fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>> {
         Box::pin(async move {
             let mut stream = TcpStream::connect(address).await.ok()?;
             let report: Report = frames::read(&mut stream).await.ok()?;
             let monotonic_ns = i64::try_from(report.monotonic_ns).unwrap_or(i64::MAX);
             let clock = Some(Clock { wall_ns: report.wall_ns, monotonic_ns });
-            Some(Standing { primary: report.leads, term: report.term, clock })
+            Some(Standing { primary: report.leads, term: report.term, clock, members: report.members })
         })
     }
 }
@@ -96,9 +126,9 @@ struct Connection {
 }
 
 impl Client for Connection {
-    fn call(&mut self, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+    fn call(&mut self, ticket: Ticket, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
         self.asked += 1;
-        let request = rpc::frame(&Request { id: self.asked, call: call.clone() });
+        let request = rpc::frame(&Request { id: self.asked, ticket, call: call.clone() });
         Box::pin(async move {
             let answer = match request {
                 Ok(request) => self.exchange(&request).await,
@@ -132,7 +162,7 @@ fn doubt(error: &io::Error) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use history::{Key, NodeId, Reply, Value};
+    use history::{Key, NodeId, ProcessId, Reply, Value};
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
@@ -144,6 +174,7 @@ mod tests {
         Seat {
             node: NodeId(1),
             peers: vec![(NodeId(2), "127.0.0.1:9".parse().unwrap())],
+            spares: vec![NodeId(2)],
             data: "d".into(),
             ready: "r".into(),
             seed: 7,
@@ -169,7 +200,7 @@ mod tests {
 
     async fn ask(answer: Vec<u8>) -> Outcome {
         let mut client = reference().connect(server(answer).await).await.unwrap();
-        client.call(&Call::Read { key: Key(1) }).await
+        client.call(Ticket { process: ProcessId(0), number: 1 }, &Call::Read { key: Key(1) }).await
     }
 
     #[tokio::test]
@@ -189,7 +220,7 @@ mod tests {
         assert_eq!(
             line,
             "node --id n1 --protocol raft --data d --ready r --seed 7 --parent 4 --listen 10.0.0.1 \
-             --ports 1,2,3 --peer n2=127.0.0.1:9 --flaw double-vote"
+             --ports 1,2,3 --peer n2=127.0.0.1:9 --spare n2 --flaw double-vote"
         );
     }
 

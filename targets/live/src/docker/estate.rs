@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::image;
 use super::leftovers;
 use super::run::{LABEL, Run};
+use crate::settled;
 use cluster::HarnessError;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -26,17 +27,16 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// Makes an image of this program and a network for so many nodes, after removing what dead runs have left.
+    /// Makes an image of this program and a network for so many nodes.
     ///
     /// # Errors
-    /// If the engine refuses, or there are too many nodes. Nothing is left then.
+    /// If the engine refuses, dead runs have left something in it, or there are too many nodes. Nothing is left
+    /// then.
     pub fn claim(engine: Engine, program: &Path, nodes: usize) -> Result<Estate, HarnessError> {
         if nodes > MOST {
             return Err(HarnessError::new("make a network", format!("it has room for {MOST} nodes")));
         }
-        for name in leftovers::clean(engine.command())? {
-            tracing::warn!("a dead run had left {name}; it is removed");
-        }
+        settled::refuse("make containers", || leftovers::found(&engine))?;
         let run = Run::begin().map_err(|why| HarnessError::new("find a name for the containers", why))?;
         let [a, b] = RANGE;
         let mut estate = Estate { engine, run, network: [a, b, 0], dissolved: AtomicBool::new(false) };

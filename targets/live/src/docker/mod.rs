@@ -3,16 +3,20 @@
 //! The engine makes and removes. What is broken is broken by us, from the host: a container is a process and a
 //! network, and both can be reached.
 
+mod debts;
 mod engine;
 mod estate;
 mod image;
 mod leftovers;
+mod life;
 mod paths;
 mod run;
 
+pub use debts::{Debt, Debts, settle_for};
 pub use engine::Engine;
 pub use estate::Estate;
 pub use image::program;
-pub use leftovers::clean;
-pub use paths::{NO_TROUBLE, Paths};
-pub use run::LABEL;
+pub use leftovers::{clean, remove};
+pub use life::Container;
+pub use paths::Paths;
+pub use run::{LABEL, Run};

@@ -1,5 +1,7 @@
-//! The paths between containers, closed where they end: in the network of the container that is not to hear.
+//! The paths between containers, closed or made bad where they end: in the network of the container that is not to hear,
+//! or badly.
 
+use crate::hosts::{ours, policy};
 use crate::link::{Condition, Counts};
 use crate::network::{Network, Unit};
 use history::{Link, NodeId, Trouble};
@@ -13,15 +15,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const TABLE: &str = "tribunal";
 /// The port for what nobody listens to (RFC 863).
 const DISCARD: u16 = 9;
-/// Why packets are not impaired here, and what to do instead.
-pub const NO_TROUBLE: &str =
-    "between containers packets are cut off, but not delayed, lost or repeated; use --on netns";
 
 /// The paths between containers. A container's network comes and goes with its process, so whatever is wrong on the
 /// paths to it is made wrong again in its next life.
 #[derive(Debug)]
 pub struct Paths {
     addresses: BTreeMap<NodeId, IpAddr>,
+    /// What decides the dice of bad paths.
+    seed: u64,
     state: Mutex<State>,
 }
 
@@ -42,10 +43,10 @@ struct End {
 }
 
 impl Paths {
-    /// Between nodes with these addresses, of which none is there yet.
-    pub fn new(addresses: BTreeMap<NodeId, Ipv4Addr>) -> Paths {
+    /// Between nodes with these addresses, of which none is there yet. `seed` decides the dice of bad paths.
+    pub fn new(addresses: BTreeMap<NodeId, Ipv4Addr>, seed: u64) -> Paths {
         let addresses = addresses.into_iter().map(|(node, address)| (node, address.into())).collect();
-        Paths { addresses, state: Mutex::default() }
+        Paths { addresses, seed, state: Mutex::default() }
     }
 
     /// Before a node is born: whom it must not hear must not hear it either. When it wakes it has no gate yet, but
@@ -84,6 +85,12 @@ impl Paths {
         let cut = state.conditions.iter().filter(|(link, condition)| link.to == node && condition.cut);
         let cut: Vec<IpAddr> = cut.map(|(link, _)| self.addresses[&link.from]).collect();
         gate.cut(&cut).map_err(io::Error::other)?;
+        for (link, condition) in state.conditions.iter().filter(|(link, _)| link.to == node) {
+            if condition.trouble != Trouble::default() {
+                let from = [self.addresses[&link.from]];
+                gate.impair(&from, policy(condition.trouble), self.dice(node)).map_err(io::Error::other)?;
+            }
+        }
         state.remember(node, &self.addresses).map_err(io::Error::other)?;
         state.ends.insert(node, End { gate, probe });
         drop(state);
@@ -97,6 +104,11 @@ impl Paths {
     pub fn settle(&self, node: NodeId) -> Result<(), Refused> {
         let mut state = self.state();
         state.answers_to(node).into_iter().try_for_each(|back| state.mend(back.to, &[back], &self.addresses))
+    }
+
+    /// The dice of the paths that lead to a node.
+    fn dice(&self, node: NodeId) -> u64 {
+        self.seed ^ u64::from(node.0) << 32
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -125,7 +137,7 @@ impl State {
         end.gate.heal(&links.iter().map(|link| addresses[&link.from]).collect::<Vec<_>>())?;
         for link in links {
             let past = self.past.entry(*link).or_default();
-            *past = *past + counts(dropped.get(&addresses[&link.from]), None);
+            *past = *past + counts(dropped.get(&addresses[&link.from]), None, None);
         }
         Ok(())
     }
@@ -133,18 +145,19 @@ impl State {
     /// What the links to a node do now is past: its gate goes.
     fn remember(&mut self, node: NodeId, addresses: &BTreeMap<NodeId, IpAddr>) -> Result<(), Refused> {
         let Some(mut end) = self.ends.remove(&node) else { return Ok(()) };
-        let (dropped, heard) = (end.gate.counts()?, end.gate.heard()?);
+        let (dropped, heard, carried) = (end.gate.counts()?, end.gate.heard()?, end.gate.carried());
         for (peer, address) in addresses.iter().filter(|(peer, _)| **peer != node) {
             let past = self.past.entry(Link { from: *peer, to: node }).or_default();
-            *past = *past + counts(dropped.get(address), heard.get(address));
+            *past = *past + counts(dropped.get(address), heard.get(address), carried.get(address));
         }
         Ok(())
     }
 }
 
-fn counts(dropped: Option<&u64>, heard: Option<&u64>) -> Counts {
+/// What came in is counted behind the gate, whether it was carried or not.
+fn counts(dropped: Option<&u64>, heard: Option<&u64>, carried: Option<&linux::net::Counts>) -> Counts {
     let (dropped, passed) = (dropped.copied().unwrap_or(0), heard.copied().unwrap_or(0));
-    Counts { dropped, passed, ..Counts::default() }
+    Counts { dropped, passed, ..carried.copied().map(ours).unwrap_or_default() }
 }
 
 impl Network for Paths {
@@ -163,12 +176,13 @@ impl Network for Paths {
         let mut state = self.state();
         let (mut cut, mut mended) =
             (BTreeMap::<NodeId, Vec<Link>>::new(), BTreeMap::<NodeId, Vec<Link>>::new());
+        let mut troubled = Vec::new();
         for link in links {
             let before = state.conditions.get(link).copied().unwrap_or_default();
             let mut after = before;
             change(&mut after);
-            if after.trouble != Trouble::default() {
-                return Err(NO_TROUBLE.to_owned());
+            if before.trouble != after.trouble {
+                troubled.push((*link, after.trouble));
             }
             match (before.cut, after.cut) {
                 (false, true) => cut.entry(link.to).or_default().push(*link),
@@ -186,6 +200,13 @@ impl Network for Paths {
         for (node, links) in &mended {
             state.mend(*node, links, &self.addresses).map_err(|why| why.to_string())?;
         }
+        for (link, trouble) in troubled {
+            if let Some(end) = state.ends.get_mut(&link.to) {
+                let from = [self.addresses[&link.from]];
+                let impaired = end.gate.impair(&from, policy(trouble), self.dice(link.to));
+                impaired.map_err(|why| why.to_string())?;
+            }
+        }
         links.iter().for_each(|link| change(state.conditions.entry(*link).or_default()));
         for link in links {
             if let Some(end) = state.ends.get(&link.from) {
@@ -201,13 +222,17 @@ impl Network for Paths {
         let State { ends, past, .. } = &mut *state;
         let mut now = BTreeMap::new();
         for (node, end) in ends {
-            let counted = end.gate.counts().and_then(|dropped| Ok((dropped, end.gate.heard()?)));
+            let counted =
+                end.gate.counts().and_then(|dropped| Ok((dropped, end.gate.heard()?, end.gate.carried())));
             now.insert(*node, counted.map_err(|why| why.to_string())?);
         }
         let of = |link: &Link| {
             let before = past.get(link).copied().unwrap_or_default();
             let from = &self.addresses[&link.from];
-            let now = now.get(&link.to).map(|(dropped, heard)| counts(dropped.get(from), heard.get(from)));
+            let now = now.get(&link.to);
+            let now = now.map(|(dropped, heard, carried)| {
+                counts(dropped.get(from), heard.get(from), carried.get(from))
+            });
             before + now.unwrap_or_default()
         };
         Ok(links.iter().map(of).collect())

@@ -2,11 +2,10 @@
 //! would have told without.
 
 use super::{Observation, at_once, concluded, installed};
-use crate::clocks::{Change, Course, program};
+use crate::clocks::{Change, Course};
 use crate::daemon::{Daemon, Look};
 use crate::site::Site;
 use history::{Injection, NodeId};
-use linux::clock::ClockError;
 use nix::unistd::Pid;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,13 +33,13 @@ pub async fn skew(site: &Arc<Site>, nodes: &[NodeId], jump_ms: i64, rate_ppm: u3
     let (mut victims, mut spared) = (Vec::new(), Vec::new());
     for daemon in nodes.iter().filter_map(|node| site.daemons.get(node)) {
         let node = daemon.node();
-        let Some((program, pid)) = running(daemon) else {
+        let Some(pid) = running(daemon) else {
             spared.push(format!("{node} was down"));
             continue;
         };
         let before = daemon.look(pid).await;
         let clocks = Arc::clone(&site.clocks);
-        let turn = move || clocks.turn(node, program, jump_ms.saturating_mul(1_000_000), rate_ppm);
+        let turn = move || clocks.turn(node, pid, jump_ms.saturating_mul(1_000_000), rate_ppm);
         match spawn_blocking(turn).await {
             Ok(Ok(change)) => victims.push(Victim { daemon: Arc::clone(daemon), pid, change, before }),
             Ok(Err(error)) => spared.push(format!("{node} was spared: {error}")),
@@ -60,7 +59,7 @@ pub async fn skew(site: &Arc<Site>, nodes: &[NodeId], jump_ms: i64, rate_ppm: u3
 pub async fn repair(site: &Arc<Site>) -> Observation {
     let (mut victims, mut seen, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     for daemon in site.clocks.nodes().iter().filter_map(|node| site.daemons.get(node)) {
-        let (node, pid) = (daemon.node(), running(daemon).map(|(_, pid)| pid));
+        let (node, pid) = (daemon.node(), running(daemon));
         let before = match pid {
             Some(pid) => daemon.look(pid).await,
             None => None,
@@ -70,9 +69,8 @@ pub async fn repair(site: &Arc<Site>) -> Observation {
             (Ok(Some(Ok(change))), Some(pid)) => {
                 victims.push(Victim { daemon: Arc::clone(daemon), pid, change, before });
             }
-            (Ok(Some(Err(ClockError::Gone { .. }))), _) | (_, None) => {
-                seen.push(format!("{node} is down and will start with true clocks"));
-            }
+            (_, was) if running(daemon) != was => seen.push(truly(node)),
+            (_, None) => seen.push(truly(node)),
             (Ok(Some(Err(error))), _) => doubts.push(format!("{node}: {error}")),
             (Ok(None), _) => {}
             (Err(panic), _) => doubts.push(format!("{node}: {panic}")),
@@ -84,24 +82,27 @@ pub async fn repair(site: &Arc<Site>) -> Observation {
     Box::pin(witnessed(victims, seen, doubts))
 }
 
+fn truly(node: NodeId) -> String {
+    format!("{node} is down and will start with true clocks")
+}
+
 /// Bends the clocks of a node that was started again as those of its last process; none if they were true.
 ///
 /// # Errors
 /// If that fails: what to say of it.
 pub async fn again(site: &Arc<Site>, daemon: &Arc<Daemon>, pid: Pid) -> Option<Result<Victim, String>> {
     let (clocks, node) = (Arc::clone(&site.clocks), daemon.node());
-    let changed = match spawn_blocking(move || clocks.again(node, program(pid))).await {
-        Ok(changed) => changed?.map_err(|error| error.to_string()),
+    let changed = match spawn_blocking(move || clocks.again(node, pid)).await {
+        Ok(changed) => changed?,
         Err(panic) => Err(panic.to_string()),
     };
     let victim = |change| Victim { daemon: Arc::clone(daemon), pid, change, before: None };
     Some(changed.map(victim).map_err(|why| format!("{node} runs with true clocks: {why}")))
 }
 
-/// The process whose clocks are a node's, if it runs, and the one that we started for it.
-fn running(daemon: &Daemon) -> Option<(Pid, Pid)> {
-    let pid = daemon.life(|life| life.process.as_ref().filter(|_| life.runs()).map(|process| process.pid))?;
-    Some((program(pid), pid))
+/// The process that we started for a node, if it runs.
+fn running(daemon: &Daemon) -> Option<Pid> {
+    daemon.life(|life| life.process.as_ref().filter(|_| life.runs()).map(|process| process.pid))
 }
 
 /// Listens to all of them at once.
@@ -206,8 +207,9 @@ impl Between {
         self.least.midpoint(self.most)
     }
 
-    fn may_be(self, one: i64, other: i64) -> bool {
-        self.least - SLACK <= one.max(other) && one.min(other) <= self.most + SLACK
+    fn may_be(self, one: i64, other: i64, slack: i64) -> bool {
+        self.least.saturating_sub(slack) <= one.max(other)
+            && one.min(other) <= self.most.saturating_add(slack)
     }
 }
 
@@ -220,12 +222,11 @@ struct Zero {
 }
 
 impl Zero {
-    /// What a look says about it, when the clock was on this course.
+    /// What a look says about it, when the clock was on this course: as vague as the look, and as the course.
     fn of(look: &Look, course: &Course) -> Zero {
-        let epoch = look.from;
-        let least = course.monotonic_at(look.from) - look.clock.monotonic_ns;
-        let took = span(epoch, look.to);
-        Zero { epoch, at: Between { least, most: least + took } }
+        let (epoch, doubt) = (look.from, course.doubt());
+        let at = |then| span(epoch, then) + course.monotonic_at(then) - look.clock.monotonic_ns;
+        Zero { epoch, at: Between { least: at(look.from) - doubt, most: at(look.to) + doubt } }
     }
 }
 
@@ -248,8 +249,10 @@ fn span(from: Instant, to: Instant) -> i64 {
 
 /// Whether what a node said is what it should say on this course.
 fn agrees(look: &Look, zero: &Zero, course: &Course) -> bool {
-    look.wall().may_be(course.wall_at(look.from), course.wall_at(look.to))
-        && look.monotonic(zero).may_be(course.monotonic_at(look.from), course.monotonic_at(look.to))
+    let slack = SLACK.saturating_add(course.doubt());
+    let (from, to) = (look.from, look.to);
+    look.wall().may_be(course.wall_at(from), course.wall_at(to), slack)
+        && look.monotonic(zero).may_be(course.monotonic_at(from), course.monotonic_at(to), slack)
 }
 
 /// Whether two courses are one as far as anybody can see, then and later.

@@ -3,10 +3,9 @@
 use super::processes::{self, OBEYING};
 use super::{Observation, at_once, concluded, installed};
 use crate::daemon::was_killed;
-use crate::disks::Cut;
 use crate::site::Site;
-use history::{Illness, Injection, NodeId};
-use linux::disk::{Counters, LossyDisk};
+use history::{Illness, Injection, NodeId, Unsynced};
+use linux::disk::Counters;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -19,9 +18,9 @@ const SHOWING: Duration = Duration::from_secs(2);
 const ORDINARY: &str = "has an ordinary disk: this cluster was not given disks that forget";
 
 /// Cuts the power of these nodes. All of it is done at once: whoever starts a node again must find what the cut left.
-pub async fn crash(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
-    let (lossy, ordinary): (Vec<NodeId>, Vec<NodeId>) =
-        nodes.iter().partition(|node| site.disks.of(**node).is_some());
+pub async fn crash(site: &Arc<Site>, nodes: &[NodeId], unsynced: Option<Unsynced>) -> Observation {
+    let (lossy, ordinary): (Vec<NodeId>, Vec<NodeId>) = nodes.iter().partition(|node| site.disks.has(**node));
+    lossy.iter().for_each(|node| site.pressures.thaw(*node));
     let (victims, mut seen) = processes::signalled(site, &lossy, "already down", |daemon| daemon.kill());
     seen.extend(ordinary.iter().map(|node| format!("{node} {ORDINARY}")));
     if victims.is_empty() {
@@ -38,7 +37,7 @@ pub async fn crash(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
                 continue;
             }
         }
-        match power_cut(site, node).await {
+        match power_cut(site, node, unsynced).await {
             Ok(lost) => seen.push(format!("{node}: process {pid} gone; {lost}")),
             Err(why) => doubts.push(format!("{node}: process {pid} gone; {why}")),
         }
@@ -46,13 +45,12 @@ pub async fn crash(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
     at_once(concluded(seen, doubts))
 }
 
-async fn power_cut(site: &Arc<Site>, node: NodeId) -> Result<String, String> {
+async fn power_cut(site: &Arc<Site>, node: NodeId, unsynced: Option<Unsynced>) -> Result<String, String> {
     let here = Arc::clone(site);
-    match spawn_blocking(move || here.disks.cut_power(node)).await {
-        Ok(Some(Ok((Cut::Clean, lost)))) => Ok(lost.to_string()),
-        Ok(Some(Ok((Cut::Torn, lost)))) => Ok(format!("torn: {lost}")),
-        Ok(Some(Err(error))) => Err(error.to_string()),
-        Ok(None) => Err(ORDINARY.to_owned()),
+    match spawn_blocking(move || here.disks.cut_power(node, unsynced)).await {
+        Ok(Ok((Unsynced::Lost, lost))) => Ok(lost.to_string()),
+        Ok(Ok((Unsynced::Torn, lost))) => Ok(format!("torn: {lost}")),
+        Ok(Err(why)) => Err(why),
         Err(panic) => Err(panic.to_string()),
     }
 }
@@ -61,22 +59,25 @@ async fn power_cut(site: &Arc<Site>, node: NodeId) -> Result<String, String> {
 pub async fn sicken(site: &Arc<Site>, nodes: &[NodeId], illness: Illness) -> Observation {
     let (mut victims, mut spared) = (Vec::new(), Vec::new());
     for node in nodes.iter().copied() {
-        let before = site.disks.of(node).map(|disk| disk.counters());
+        if !site.disks.has(node) {
+            spared.push(format!("{node} {ORDINARY}"));
+            continue;
+        }
         let here = Arc::clone(site);
-        match (spawn_blocking(move || here.disks.sicken(node, illness)).await, before) {
-            (Ok(Some(Ok(disk))), Some(before)) => victims.push((node, disk, before)),
-            (Ok(Some(Err(error))), _) => spared.push(format!("{node} was spared: {error}")),
-            (Ok(_), _) => spared.push(format!("{node} {ORDINARY}")),
-            (Err(panic), _) => spared.push(format!("{node} was spared: {panic}")),
+        match spawn_blocking(move || here.disks.sicken(node, illness)).await {
+            Ok(Ok(before)) => victims.push((node, before)),
+            Ok(Err(error)) => spared.push(format!("{node} was spared: {error}")),
+            Err(panic) => spared.push(format!("{node} was spared: {panic}")),
         }
     }
     if victims.is_empty() {
         return at_once(Injection::Skipped(spared.join(", ")));
     }
+    let site = Arc::clone(site);
     Box::pin(async move {
-        let (mut seen, mut doubts, deadline) = (spared, Vec::new(), Instant::now() + SHOWING);
-        for (node, disk, before) in victims {
-            match felt(&disk, before, deadline).await {
+        let (mut seen, mut doubts, deadline) = (Vec::new(), Vec::new(), Instant::now() + SHOWING);
+        for (node, before) in victims {
+            match felt(&site, node, before, deadline).await {
                 Some(what) => seen.push(format!("{node}'s disk: {illness}; {what} so far")),
                 None => doubts.push(format!(
                     "{node}'s disk: {illness}, and nobody felt it within {} ms",
@@ -85,15 +86,20 @@ pub async fn sicken(site: &Arc<Site>, nodes: &[NodeId], illness: Illness) -> Obs
             }
         }
         // One that was used shows that it works; the others are ill too, and nobody has looked yet.
-        if seen.is_empty() { concluded(seen, doubts) } else { installed([seen, doubts].concat().join("; ")) }
+        match seen.is_empty() {
+            true => concluded(spared, doubts),
+            false => installed([seen, doubts, spared].concat().join("; ")),
+        }
     })
 }
 
 /// Waits until somebody has felt that a disk is ill.
-async fn felt(disk: &LossyDisk, before: Counters, deadline: Instant) -> Option<String> {
+async fn felt(site: &Arc<Site>, node: NodeId, before: Counters, deadline: Instant) -> Option<String> {
     loop {
-        let now = disk.counters();
-        let (errors, slow) = (now.errors - before.errors, now.delayed_syncs - before.delayed_syncs);
+        let here = Arc::clone(site);
+        let now = spawn_blocking(move || here.disks.levers.counters(node)).await.ok()?.ok()?;
+        let errors = now.errors.saturating_sub(before.errors);
+        let slow = now.delayed_syncs.saturating_sub(before.delayed_syncs);
         match (errors, slow) {
             (0, 0) if Instant::now() >= deadline => return None,
             (0, 0) => sleep(Duration::from_millis(10)).await,
@@ -108,7 +114,7 @@ pub async fn cure(site: &Arc<Site>) -> Observation {
     let here = Arc::clone(site);
     let cured = match spawn_blocking(move || here.disks.cure()).await {
         Ok(Ok(cured)) => cured,
-        Ok(Err(error)) => return at_once(Injection::Doubtful(error.to_string())),
+        Ok(Err(why)) => return at_once(Injection::Doubtful(why)),
         Err(panic) => return at_once(Injection::Doubtful(panic.to_string())),
     };
     if cured.is_empty() {

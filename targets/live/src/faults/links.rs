@@ -45,8 +45,8 @@ pub fn impair(site: &Arc<Site>, links: &[Link], trouble: Trouble) -> Observation
         return at_once(Injection::Skipped("no link is named".to_owned()));
     }
     let pieces = site.hosts.network().carries() == Unit::Pieces;
-    if pieces && trouble.loss + trouble.duplicate + trouble.reorder > 0 {
-        let why = "this system's messages cannot be told apart, so none can be lost, repeated or overtaken";
+    if pieces && trouble.loss + trouble.duplicate + trouble.reorder + trouble.corrupt > 0 {
+        let why = "this system's messages cannot be told apart, so none can be lost, repeated, overtaken or corrupted";
         return at_once(Injection::Skipped(why.to_owned()));
     }
     let change_it = move |condition: &mut Condition| condition.trouble = trouble;
@@ -58,7 +58,7 @@ pub fn impair(site: &Arc<Site>, links: &[Link], trouble: Trouble) -> Observation
         |seen, unit| {
             let (all, used) = (seen.len(), seen.iter().filter(|counts| counts.met > 0).count());
             let sum = seen.iter().fold(Counts::default(), |sum, counts| sum + *counts);
-            let Counts { met, lost, delayed, duplicated, reordered, held, .. } = sum;
+            let Counts { met, lost, delayed, duplicated, reordered, corrupted, held, .. } = sum;
             if used == 0 {
                 let limit = SHOWING.as_millis();
                 return Injection::Doubtful(format!(
@@ -67,7 +67,7 @@ pub fn impair(site: &Arc<Site>, links: &[Link], trouble: Trouble) -> Observation
             }
             installed(format!(
                 "of {met} {unit} on {used} of {all} links {lost} were lost, {delayed} delayed, {duplicated} repeated, \
-             {reordered} overtaken, {held} held"
+             {reordered} overtaken, {corrupted} corrupted, {held} held"
             ))
         },
     )

@@ -4,9 +4,12 @@
 //! were asked for. What is observed of it takes its time, and the faults do not wait for one another's evidence.
 
 mod clocks;
+mod damages;
 mod disks;
 mod links;
-mod processes;
+mod members;
+mod pressures;
+pub mod processes;
 
 use crate::site::Site;
 use cluster::Arrival;
@@ -37,6 +40,7 @@ async fn make(site: &Arc<Site>, fault: &Fault) -> Observation {
         Fault::Cut { links, .. } => links::cut(site, links),
         Fault::Impair { links, trouble } => links::impair(site, links, *trouble),
         Fault::Kill { nodes } => processes::kill(site, nodes),
+        Fault::Terminate { nodes } => processes::terminate(site, nodes),
         Fault::Start { nodes } => processes::start(site, nodes).await,
         Fault::Pause { nodes } => processes::pause(site, nodes),
         Fault::Resume { nodes } => processes::resume(site, nodes),
@@ -60,10 +64,27 @@ async fn make(site: &Arc<Site>, fault: &Fault) -> Observation {
         }
         Fault::Repair { kind: FaultKind::Clock } => clocks::repair(site).await,
         Fault::Repair { kind: FaultKind::Disk } => disks::cure(site).await,
-        Fault::Crash { nodes } => disks::crash(site, nodes).await,
+        Fault::Press { nodes, pressure } => pressures::press(site, nodes, *pressure).await,
+        Fault::Repair { kind: FaultKind::Pressure } => pressures::relieve(site).await,
+        Fault::Damage { nodes, damage } => damages::damage(site, nodes, damage).await,
+        Fault::Repair { kind: FaultKind::Damage } => damages::mend(site).await,
+        Fault::Members { .. } | Fault::Repair { kind: FaultKind::Members } => members::assign(site, fault),
+        Fault::Crash { nodes, unsynced } => disks::crash(site, nodes, *unsynced).await,
         Fault::Sicken { nodes, illness } => disks::sicken(site, nodes, *illness).await,
         Fault::Skew { nodes, jump_ms, rate_ppm } => clocks::skew(site, nodes, *jump_ms, *rate_ppm).await,
     }
+}
+
+/// Undoes everything that was made, for nodes that go on without us; what may be left of it.
+pub async fn undo(site: &Arc<Site>) -> Vec<String> {
+    let mut left = Vec::new();
+    for kind in [FaultKind::Pressure, FaultKind::Pause, FaultKind::Clock, FaultKind::Kill] {
+        match make(site, &Fault::Repair { kind }).await.await {
+            Injection::Doubtful(why) => left.push(why),
+            Injection::Installed(_) | Injection::Skipped(_) => {}
+        }
+    }
+    left
 }
 
 fn installed(evidence: impl Into<String>) -> Injection {

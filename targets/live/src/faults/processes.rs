@@ -1,8 +1,7 @@
 //! What happens to processes: killed, started, frozen, thawed.
 
-use super::{Observation, at_once, clocks, concluded};
-use crate::daemon::{Daemon, Process, was_killed};
-use crate::process;
+use super::{Observation, at_once, clocks, concluded, pressures};
+use crate::daemon::{Daemon, Process, was_killed, went};
 use crate::site::Site;
 use history::{Injection, NodeId};
 use nix::sys::signal::Signal;
@@ -18,6 +17,8 @@ const STARTING: Duration = Duration::from_secs(10);
 pub type Victims = Vec<(Arc<Daemon>, Process)>;
 
 pub fn kill(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
+    // Who is frozen does not even die.
+    nodes.iter().for_each(|node| site.pressures.thaw(*node));
     let (victims, spared) = signalled(site, nodes, "already down", |daemon| daemon.kill());
     if victims.is_empty() {
         return at_once(Injection::Skipped(spared.join(", ")));
@@ -30,6 +31,37 @@ pub fn kill(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
                 Some(end) if was_killed(end) => seen.push(format!("{who} ended: {end}")),
                 Some(end) => doubts.push(format!("{who} ended by itself: {end}")),
                 None => doubts.push(format!("{who} did not end within {} s", OBEYING.as_secs())),
+            }
+        }
+        concluded(seen, doubts)
+    })
+}
+
+/// Asks these nodes to end, and kills those who do not in time.
+pub fn terminate(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
+    // Who is frozen does not hear anything.
+    nodes.iter().for_each(|node| site.pressures.thaw(*node));
+    let (victims, spared) = signalled(site, nodes, "paused or already down", |daemon| daemon.terminate());
+    if victims.is_empty() {
+        return at_once(Injection::Skipped(spared.join(", ")));
+    }
+    let asked = Instant::now();
+    Box::pin(async move {
+        let (mut seen, mut doubts) = (spared, Vec::new());
+        for (daemon, process) in victims {
+            let who = format!("{}, process {}, which was asked to end,", daemon.node(), process.pid);
+            let end = process.clone().end_within(OBEYING.saturating_sub(asked.elapsed())).await;
+            match end {
+                Some(end) if went(end) => {
+                    seen.push(format!("{who} did so within {} ms: {end}", asked.elapsed().as_millis()));
+                }
+                Some(end) => doubts.push(format!("{who} ended otherwise: {end}")),
+                None => {
+                    daemon.insist(process.pid);
+                    let gone = process.end_within(OBEYING).await.is_some();
+                    let then = if gone { "and was killed" } else { "nor when it was killed" };
+                    doubts.push(format!("{who} did not within {} s, {then}", OBEYING.as_secs()));
+                }
             }
         }
         concluded(seen, doubts)
@@ -51,6 +83,7 @@ pub async fn start(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
     if started.is_empty() && doubts.is_empty() {
         return at_once(Injection::Skipped(spared.join(", ")));
     }
+    let site = Arc::clone(site);
     Box::pin(async move {
         let mut seen = spared;
         for (daemon, pid, bent) in started {
@@ -59,6 +92,11 @@ pub async fn start(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
                     seen.push(format!("{}, process {pid}, serves in term {}", daemon.node(), standing.term))
                 }
                 Err(why) => doubts.push(format!("{}: {why}", daemon.node())),
+            }
+            match pressures::again(&site, &daemon).await {
+                None => {}
+                Some(Ok(how)) => seen.push(how),
+                Some(Err(why)) => doubts.push(why),
             }
             match bent {
                 None => {}
@@ -75,9 +113,12 @@ pub async fn start(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
 
 pub fn pause(site: &Arc<Site>, nodes: &[NodeId]) -> Observation {
     let stop = |daemon: &Daemon| {
+        if site.pressures.is_frozen(daemon.node()) {
+            return None;
+        }
         daemon.signal(Signal::SIGSTOP, |life| !life.killed && !std::mem::replace(&mut life.paused, true))
     };
-    let (victims, spared) = signalled(site, nodes, "down or paused already", stop);
+    let (victims, spared) = signalled(site, nodes, "down, frozen or paused already", stop);
     stopped_or_not(victims, spared, true)
 }
 
@@ -94,10 +135,10 @@ fn stopped_or_not(victims: Victims, spared: Vec<String>, stopped: bool) -> Obser
     Box::pin(async move {
         let (mut seen, mut doubts, deadline) = (spared, Vec::new(), Instant::now() + OBEYING);
         for (daemon, Process { pid, .. }) in victims {
-            let mut is_stopped = process::is_stopped(pid);
+            let mut is_stopped = daemon.is_stopped(pid).await;
             while is_stopped == Some(!stopped) && Instant::now() < deadline {
                 sleep(Duration::from_millis(2)).await;
-                is_stopped = process::is_stopped(pid);
+                is_stopped = daemon.is_stopped(pid).await;
             }
             let node = daemon.node();
             match is_stopped {

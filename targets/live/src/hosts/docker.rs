@@ -4,38 +4,28 @@
 //! other ground: a container is a process with a number here, and a network that we can enter. Its main process is
 //! the node's, so whoever kills that kills the container, and the command that runs it ends as it did.
 //!
-//! If this process is killed, the engine knows nothing of that. Nodes are told to end by themselves when nobody has
-//! asked them how they stand for a while ([`LEASE`]); their containers go with them, and what is left, a network
-//! and an image, the next run removes.
+//! If this process is killed, the engine knows nothing of that. Its [`crate::warden`] removes what it made. Should
+//! there be none, nodes end by themselves when nobody has asked them how they stand for a while ([`LEASE`]); their
+//! containers go with them, and the network and the image are left for `tribunal clean`.
 
-use super::{Door, Ground, Hosts, Offspring, Place, runtime};
-use crate::docker::{self, Engine, Estate, Paths};
+use super::guests::{Guests, THEIR_DATA, THEIR_MEMBERS};
+use super::{Door, Ground, Hosts, Offspring, PORTS, Place, runtime};
+use crate::docker::{self, Container, Engine, Estate, Paths};
 use crate::network::Network;
-use crate::process;
-use cluster::{Framing, HarnessError, Launch, Ports, Seat};
+use cluster::{Framing, HarnessError, Launch, Seat};
 use history::{Chance, FaultKind, NodeId};
-use nix::unistd::Pid;
-use std::env;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Runtime;
 
-/// In a network of its own every node has the same ports.
-const PORTS: Ports = Ports { peers: 7001, clients: 7002, control: 7003 };
 /// Who starts a container's first process is not to be seen from inside.
 const UNSEEN: u32 = 0;
-/// How long a container may take to be born.
-const BIRTH: Duration = Duration::from_secs(20);
 /// The variable by which a node is told after how many milliseconds without a question it must end.
 const LEASE: (&str, u32) = ("TRIBUNAL_LEASE_MS", 7000);
-/// A command that ran a container ends with this much more than the number of the signal that ended it.
-const BY_SIGNAL: i32 = 128;
 
 /// How containers are made.
 #[derive(Debug, Clone)]
@@ -44,11 +34,13 @@ pub struct DockerOptions {
     pub command: String,
     /// The program to put into the image, which must be static; this program itself if not said.
     pub program: Option<PathBuf>,
+    /// Containers that are there already and in which nodes run, in the order of their nodes; none if we make them.
+    pub given: Vec<String>,
 }
 
 impl Default for DockerOptions {
     fn default() -> DockerOptions {
-        DockerOptions { command: "docker".to_owned(), program: None }
+        DockerOptions { command: "docker".to_owned(), program: None, given: Vec::new() }
     }
 }
 
@@ -59,6 +51,9 @@ impl DockerOptions {
     /// If not: why, and what to do about it.
     pub fn can(&self) -> Result<(), String> {
         Engine::new(&self.command).can()?;
+        if !self.given.is_empty() {
+            return Ok(());
+        }
         docker::program(self.program.as_deref()).map(|_| ()).map_err(|why| why.to_string())
     }
 
@@ -80,20 +75,30 @@ impl Ground for Containers {
         &self,
         nodes: &[NodeId],
         _: Framing,
-        _: &Chance,
+        chance: &Chance,
     ) -> Result<(Runtime, Arc<dyn Hosts>), HarnessError> {
         let engine = Engine::new(&self.0.command);
         engine.can().map_err(|why| HarnessError::new("make containers", why))?;
+        if !self.0.given.is_empty() {
+            let guests = Guests::find(engine, nodes, &self.0.given, chance)?;
+            return Ok((runtime()?, Arc::new(guests)));
+        }
         let program = docker::program(self.0.program.as_deref())?;
         let runtime = runtime()?;
         let estate = Estate::claim(engine, &program, nodes.len())?;
         let addresses = nodes.iter().enumerate().map(|(place, node)| (*node, estate.address(place)));
-        let paths = Paths::new(addresses.collect());
-        Ok((runtime, Arc::new(Fleet { nodes: nodes.to_vec(), estate, paths })))
+        let paths = Paths::new(addresses.collect(), chance.split("network").bits());
+        Ok((runtime, Arc::new(Fleet { nodes: nodes.to_vec(), estate, paths, seats: Mutex::default() })))
     }
 
     fn can(&self, kind: FaultKind) -> Result<(), String> {
-        if kind == FaultKind::Packets { Err(docker::NO_TROUBLE.to_owned()) } else { Ok(()) }
+        match kind {
+            FaultKind::Crash | FaultKind::Disk | FaultKind::Damage if !self.0.given.is_empty() => {
+                Err(THEIR_DATA.to_owned())
+            }
+            FaultKind::Members if !self.0.given.is_empty() => Err(THEIR_MEMBERS.to_owned()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -103,6 +108,8 @@ struct Fleet {
     nodes: Vec<NodeId>,
     estate: Estate,
     paths: Paths,
+    /// Where each node's data is.
+    seats: Mutex<BTreeMap<NodeId, PathBuf>>,
 }
 
 impl Fleet {
@@ -111,41 +118,23 @@ impl Fleet {
         self.estate.address(place.expect("only members are asked about"))
     }
 
-    fn bear(&self, node: NodeId, mut command: Command) -> io::Result<Container> {
-        let mut client = command.spawn()?;
-        match self.welcome(node, &mut client) {
-            Ok(pid) => Ok(Container { pid, client }),
-            Err(why) => {
-                // What matters is why it was not born; what is left of it the estate removes.
-                let _gone = self.estate.engine().ask(&["rm", "--force", &self.estate.container(node)]);
-                let _ended = client.kill().and_then(|()| client.wait());
-                Err(why)
-            }
+    /// Makes the paths to a container what they should be, and looks at whether it finds its disk.
+    fn welcome(&self, node: NodeId, pid: u32) -> io::Result<()> {
+        self.paths.admit(node, pid)?;
+        let data = self.seats().get(&node).cloned().unwrap_or_default();
+        match linux::disk::is_seen_by(pid, &data) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(io::Error::other(format!(
+                "the disk that forgets, mounted at {}, is not seen in its container: the container engine keeps mounts \
+                 of its own",
+                data.display()
+            ))),
+            Err(why) => Err(io::Error::other(why)),
         }
     }
 
-    /// Waits until a container has a process, and makes the paths to it what they should be.
-    fn welcome(&self, node: NodeId, client: &mut Child) -> io::Result<Pid> {
-        let (container, deadline) = (self.estate.container(node), Instant::now() + BIRTH);
-        let query = ["inspect", "--format", "{{.State.Pid}}", &container];
-        loop {
-            if let Some(end) = client.try_wait()? {
-                return Err(io::Error::other(format!(
-                    "its container ended at once ({end}); the node's log says why"
-                )));
-            }
-            // Until there is such a container, that is what the engine complains about.
-            let pid = self.estate.engine().ask(&query).ok().and_then(|pid| pid.parse().ok());
-            if let Some(pid) = pid.filter(|pid| *pid != 0) {
-                self.paths.admit(node, pid)?;
-                return Ok(Pid::from_raw(pid.cast_signed()));
-            }
-            if Instant::now() >= deadline {
-                let why = format!("the container was not born within {} s", BIRTH.as_secs());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
-            }
-            sleep(Duration::from_millis(10));
-        }
+    fn seats(&self) -> MutexGuard<'_, BTreeMap<NodeId, PathBuf>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,6 +149,7 @@ impl Hosts for Fleet {
     fn launch(&self, seat: &Seat, launch: Launch) -> io::Result<Launch> {
         let directory = std::path::absolute(seat.data.parent().unwrap_or(&seat.data))?;
         let directory = directory.display();
+        self.seats().insert(seat.node, std::path::absolute(&seat.data)?);
         let owner = format!("{}:{}", nix::unistd::geteuid(), nix::unistd::getegid());
         let mut args = Vec::new();
         let mut give = |name: &str, value: String| args.extend([format!("--{name}"), value]);
@@ -171,7 +161,7 @@ impl Hosts for Fleet {
         give("network", self.estate.name());
         give("ip", self.address(seat.node).to_string());
         give("user", owner);
-        give("workdir", env::current_dir()?.display().to_string());
+        give("workdir", directory.to_string());
         give("mount", format!("type=bind,source={directory},target={directory}"));
         give("log-driver", "none".to_owned());
         give("env", format!("{}={}", LEASE.0, LEASE.1));
@@ -183,8 +173,11 @@ impl Hosts for Fleet {
 
     fn spawn(&self, node: NodeId, command: Command) -> io::Result<Box<dyn Offspring>> {
         self.paths.expect(node).map_err(io::Error::other)?;
-        let born = self.bear(node, command);
+        let (engine, name) = (self.estate.engine(), self.estate.container(node));
+        let born = Container::run(engine, &name, command, |pid| self.welcome(node, pid));
         if born.is_err() {
+            // What matters is why it was not born; what is left of it the estate removes.
+            let _gone = engine.ask(&["rm", "--force", &name]);
             self.paths.settle(node).map_err(io::Error::other)?;
         }
         Ok(Box::new(born?))
@@ -202,32 +195,11 @@ impl Hosts for Fleet {
         &self.paths
     }
 
+    fn gives_groups(&self) -> bool {
+        true
+    }
+
     fn dissolve(&self) -> Result<(), String> {
         self.estate.dissolve()
-    }
-}
-
-/// A container that runs.
-#[derive(Debug)]
-struct Container {
-    /// Its first process, by its number here.
-    pid: Pid,
-    /// The command that runs it, and ends with it.
-    client: Child,
-}
-
-impl Offspring for Container {
-    fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    fn await_end(&self) -> io::Result<()> {
-        Ok(process::await_end(Offspring::pid(&self.client))?)
-    }
-
-    fn wait(&mut self) -> io::Result<ExitStatus> {
-        let end = self.client.wait()?;
-        let signal = end.code().map(|code| code - BY_SIGNAL).filter(|signal| (1..=64).contains(signal));
-        Ok(signal.map_or(end, ExitStatus::from_raw))
     }
 }

@@ -1,24 +1,35 @@
 //! Where nodes live.
 
 mod docker;
+mod frames;
+mod guests;
 mod local;
 mod netns;
+mod remote;
 
 pub use docker::{Containers, DockerOptions};
+pub use frames::{counts as ours, policy};
 pub use local::Loopback;
 pub use netns::{Namespaces, netns_ability};
+pub use remote::Remotes;
 
+use crate::levers::{Here, Levers};
 use crate::network::Network;
 use crate::process;
 use crate::proxy::Proxy;
-use cluster::{Framing, HarnessError, Launch, Ports, Seat};
+use cluster::{Addresses, Framing, HarnessError, Launch, Ports, Seat};
 use history::{Chance, FaultKind, NodeId};
 use nix::unistd::Pid;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// In a network of its own every node has the same ports.
+const PORTS: Ports = Ports { peers: 7001, clients: 7002, control: 7003 };
 
 /// A kind of place where nodes can live.
 pub trait Ground {
@@ -40,12 +51,52 @@ pub trait Ground {
     fn can(&self, _: FaultKind) -> Result<(), String> {
         Ok(())
     }
+
+    /// What to do about it that no node stands by to join.
+    fn nobody_stands_by(&self) -> &'static str {
+        "there is no node that could join"
+    }
+
+    /// Whether nodes live on this machine, so that what this machine cannot do cannot be done to them.
+    fn is_here(&self) -> bool {
+        true
+    }
 }
 
 /// The hosts of a cluster, one for each node: who runs processes on them, and what lies between them.
 pub trait Hosts: Send + Sync {
     /// Where a node lives.
     fn place(&self, node: NodeId) -> Place;
+
+    /// A node's seat as it looks on its host.
+    fn seat(&self, seat: &Seat) -> Seat {
+        seat.clone()
+    }
+
+    /// What can be done to the nodes there.
+    fn levers(self: Arc<Self>) -> Arc<dyn Levers> {
+        Arc::new(Here::new(self.gives_groups()))
+    }
+
+    /// Sees to it that what a node says of its addresses can be read here.
+    ///
+    /// # Errors
+    /// If it cannot be brought here.
+    fn bring_ready(&self, _: &Seat) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// From now on, tells which node's host we have lost sight of. That is our trouble and not the system's.
+    fn watch(&self, _: UnboundedSender<NodeId>) {}
+
+    /// Reaches the host of a node again and makes everything there as it is meant to be, but for the node's process.
+    /// May take its time.
+    ///
+    /// # Errors
+    /// If it cannot be reached any more.
+    fn recover(&self, node: NodeId) -> Result<(), HarnessError> {
+        Err(HarnessError::new(format!("reach the host of {node}"), "it was never lost"))
+    }
 
     /// How a command is run on a node's host.
     ///
@@ -62,6 +113,11 @@ pub trait Hosts: Send + Sync {
     /// If it cannot be started.
     fn spawn(&self, node: NodeId, command: Command) -> io::Result<Box<dyn Offspring>>;
 
+    /// Where a node listens, if that is known without its saying so.
+    fn addresses(&self, _: NodeId) -> Option<Addresses> {
+        None
+    }
+
     /// A node listens for its peers here now, or nowhere.
     fn locate(&self, node: NodeId, peers: Option<SocketAddr>);
 
@@ -73,6 +129,19 @@ pub trait Hosts: Send + Sync {
 
     /// What lies between them.
     fn network(&self) -> &dyn Network;
+
+    /// Whether each host has control groups of its own, in which a node and nothing else runs.
+    fn gives_groups(&self) -> bool {
+        false
+    }
+
+    /// Whether the nodes are somebody else's: they ran before the cluster was started, and go on when it is stopped.
+    fn are_guests(&self) -> bool {
+        false
+    }
+
+    /// Lets go of a node that is somebody else's: from now on it goes on without us.
+    fn let_go(&self, _: NodeId) {}
 
     /// Removes the hosts, on which nothing runs any more.
     ///
@@ -108,6 +177,19 @@ pub trait Offspring {
     /// If nobody can wait for it.
     fn await_end(&self) -> io::Result<()> {
         Ok(process::await_end(self.pid())?)
+    }
+
+    /// Brings here what it wrote into its log, if that is elsewhere.
+    ///
+    /// # Errors
+    /// If it cannot be brought here.
+    fn bring_log(&mut self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Why nobody knows how it ended, if we have lost sight of it.
+    fn lost(&self) -> Option<String> {
+        None
     }
 
     /// Waits for its end; how the node ended.

@@ -4,23 +4,21 @@
 //! Nodes speak to one another directly, over a bridge. What is cut or impaired is cut and impaired by the kernel,
 //! frame by frame, in IPv4 and IPv6 alike; our own way to the nodes is another and never suffers.
 
-use super::{Door, Ground, Hosts, Offspring, Place, runtime};
+use super::frames;
+use super::{Door, Ground, Hosts, Offspring, PORTS, Place, runtime};
 use crate::link::{Condition, Counts};
 use crate::network::{Network, Unit};
-use cluster::{Framing, HarnessError, Ports};
+use cluster::{Framing, HarnessError};
 use history::{Chance, Link, NodeId, Trouble};
-use linux::net::{Cell, Lab, Machine, Pair, Policy, Refused};
+use linux::net::{Cell, Lab, Machine, Pair, Refused};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// In a network of its own every node has the same ports.
-const PORTS: Ports = Ports { peers: 7001, clients: 7002, control: 7003 };
 /// In a machine of its own every node is started by the same process, the first.
 const FIRST: u32 = 1;
 
@@ -155,7 +153,7 @@ impl Network for Machines {
         lab.cut(&self.pairs(&cut)).map_err(why)?;
         lab.mend(&self.pairs(&mended)).map_err(why)?;
         for (trouble, links) in &troubled {
-            lab.impair(&self.pairs(links), policy(*trouble)).map_err(why)?;
+            lab.impair(&self.pairs(links), frames::policy(*trouble)).map_err(why)?;
         }
         links.iter().for_each(|link| change(conditions.entry(*link).or_default()));
         lab.probe(&self.pairs(links));
@@ -165,7 +163,7 @@ impl Network for Machines {
     fn counts(&self, links: &[Link]) -> Result<Vec<Counts>, String> {
         let counts = self.broken().lab.counts(&self.pairs(links));
         let counts = counts.map_err(|refused| refused.to_string())?;
-        Ok(counts.into_iter().map(ours).collect())
+        Ok(counts.into_iter().map(frames::counts).collect())
     }
 }
 
@@ -176,34 +174,5 @@ impl Offspring for Cell {
 
     fn wait(&mut self) -> io::Result<ExitStatus> {
         Cell::wait(self)
-    }
-}
-
-fn policy(trouble: Trouble) -> Policy {
-    let share = |permille: u16| f64::from(permille) / 1000.0;
-    let millis = |millis: u32| Duration::from_millis(u64::from(millis));
-    Policy {
-        delay: millis(trouble.delay_ms),
-        jitter: millis(trouble.jitter_ms),
-        loss: share(trouble.loss),
-        duplicate: share(trouble.duplicate),
-        reorder: share(trouble.reorder),
-        corrupt: 0.0,
-        bytes_per_second: u64::from(trouble.bytes_per_second),
-        hold: trouble.hold,
-    }
-}
-
-fn ours(counts: linux::net::Counts) -> Counts {
-    Counts {
-        passed: counts.passed,
-        dropped: counts.dropped,
-        met: counts.met,
-        lost: counts.lost,
-        delayed: counts.delayed,
-        duplicated: counts.duplicated,
-        reordered: counts.reordered,
-        held: counts.held,
-        ..Counts::default()
     }
 }

@@ -16,13 +16,11 @@ use cluster::HarnessError;
 pub fn clean(hosts: &[HostLine], options: &SshOptions) -> Result<(), HarnessError> {
     let doing = "clean the hosts";
     let cargo = Cargo::load(options.program.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|why| HarnessError::new(doing, why))?;
     let mut left = Vec::new();
     for host in hosts {
         // As the agent, who may be root: what it made, only it can remove.
         let wiped = reach(host, options, &cargo, "runs").and_then(|agent| {
-            let asked = runtime.block_on(agent.ask(Request::Wipe));
+            let asked = agent.ask(Request::Wipe);
             asked.map(|_| ()).map_err(|why| HarnessError::new(format!("clean {}", host.name), why))
         });
         if let Err(error) = wiped.and_then(|()| forget_program(host, options)) {
@@ -35,8 +33,9 @@ pub fn clean(hosts: &[HostLine], options: &SshOptions) -> Result<(), HarnessErro
 fn forget_program(host: &HostLine, options: &SshOptions) -> Result<(), HarnessError> {
     let directory = quoted(&options.remote_dir);
     let connection = Connection::open(host, options)?;
-    let said = connection
-        .run(&format!("cd {directory} && rm -f tribunal-* agent.lock && cd / && rmdir {directory}"))?;
+    let said = connection.run(&format!(
+        "cd {directory} && rm -f tribunal-* agent.lock agent.guard && cd / && rmdir {directory}"
+    ))?;
     if said.code == 0 {
         return Ok(());
     }

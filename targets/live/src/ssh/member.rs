@@ -1,104 +1,90 @@
-//! One member of the cluster: its host, the agent there, and its node's process through all its lives.
+//! One host of the cluster, the agent there, and the processes of its node.
 
 use super::deploy::Cargo;
-use super::remote::{Errand, News, Remote};
+use super::remote::{Errand, News, Pending, Remote};
 use super::session::Connection;
 use super::{HostLine, SshOptions};
-use agent::words::{self, Answer, Request, State};
-use cluster::{Addresses, Arrival, HarnessError, Seat, Standing, System};
+use crate::hosts::Offspring;
+use agent::words::{Answer, Command as Line, Condition, Request};
+use cluster::HarnessError;
 use history::NodeId;
-use std::fs;
-use std::path::PathBuf;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use linux::disk::Trouble;
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep, timeout};
 
-/// How long a node may take to say how it stands.
-const ANSWERING: Duration = Duration::from_millis(500);
+/// The first pause between two attempts to reach a host again. It doubles, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// One member of the cluster.
+/// One host of the cluster.
 pub struct Member {
-    /// Who it is.
+    /// Whose host it is.
     pub node: NodeId,
-    /// Its host.
+    /// Which host.
     pub line: HostLine,
-    /// How its host is reached.
-    pub options: SshOptions,
-    /// Its seat as it looks on its host.
-    pub there: Seat,
-    /// Its directory here: its log in the end, and a copy of its ready file.
-    pub here: PathBuf,
-    /// Its directory there.
+    /// Where its peers and clients reach its node.
+    pub listen: IpAddr,
+    /// The node's directory there.
     pub home: String,
-    system: Arc<dyn System>,
+    options: Arc<SshOptions>,
     cargo: Arc<Cargo>,
-    arrivals: mpsc::Sender<Arrival>,
-    lost: UnboundedSender<NodeId>,
     remote: Mutex<Option<Arc<Remote>>>,
-    life: Mutex<Life>,
+    news: Mutex<Heard>,
+    heard: Condvar,
+    meant: Mutex<Meant>,
+    /// How much of the node's log is here already.
+    logged: Mutex<u64>,
 }
 
-/// How a node's process stands.
-#[derive(Debug, Default, Clone)]
-pub struct Life {
-    /// Its number on its host.
-    pub pid: Option<u32>,
-    /// It is meant to be down.
-    pub killed: bool,
-    /// It is meant to stand still.
-    pub paused: bool,
-    /// Where it serves, once it does.
-    pub serving: Option<Addresses>,
-    /// What it said last, if it still answers.
-    pub standing: Option<Standing>,
-    /// How its last process ended.
-    pub ended: String,
+/// What was heard of a host without being asked for.
+#[derive(Default)]
+struct Heard {
+    /// How often it was connected.
+    connections: u64,
+    /// The last connection that was lost, and why.
+    lost: (u64, String),
+    /// How processes ended, until whoever waits for it takes it.
+    ended: BTreeMap<u32, Option<i32>>,
+    /// Who is told when the connection is lost.
+    tell: Option<UnboundedSender<NodeId>>,
 }
 
-/// What all members have in common.
-pub struct Shared {
-    /// What they run.
-    pub system: Arc<dyn System>,
-    /// The program that is deployed.
-    pub cargo: Arc<Cargo>,
-    /// Where everything that happens is told.
-    pub arrivals: mpsc::Sender<Arrival>,
-    /// Where it is told whose connection is lost.
-    pub lost: UnboundedSender<NodeId>,
+/// What is meant to be so on a host, whatever becomes of its agent.
+#[derive(Debug, Default)]
+struct Meant {
+    paths: BTreeMap<IpAddr, Condition>,
+    seed: u64,
+    /// What is wrong with the disk, if it is one that forgets.
+    disk: Option<Trouble>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is done under these locks but reading and writing single values.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Member {
-    /// A member whose host was not reached yet. `there.parent` is not known before.
+    /// A host that was not reached yet. `seed` decides the dice there.
     pub fn new(
-        shared: &Shared,
-        line: HostLine,
-        options: SshOptions,
-        there: Seat,
+        (node, line): (NodeId, HostLine),
+        (options, cargo): (Arc<SshOptions>, Arc<Cargo>),
         home: String,
-        here: PathBuf,
-    ) -> Member {
-        Member {
-            node: there.node,
-            line,
-            options,
-            there,
-            here,
-            home,
-            system: Arc::clone(&shared.system),
-            cargo: Arc::clone(&shared.cargo),
-            arrivals: shared.arrivals.clone(),
-            lost: shared.lost.clone(),
-            remote: Mutex::default(),
-            life: Mutex::default(),
-        }
-    }
-
-    /// How its process stands.
-    pub fn life(&self) -> MutexGuard<'_, Life> {
-        // Nothing is done under this lock but reading and writing single values.
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+        seed: u64,
+    ) -> Result<Member, HarnessError> {
+        let (listen, meant) = (line.data()?, Mutex::new(Meant { seed, ..Meant::default() }));
+        let (remote, news, heard, logged) =
+            (Mutex::default(), Mutex::default(), Condvar::new(), Mutex::default());
+        Ok(Member { node, line, listen, home, options, cargo, remote, news, heard, meant, logged })
     }
 
     /// Which host it is, for people.
@@ -106,8 +92,12 @@ impl Member {
         format!("{} on {}", self.node, self.line.name)
     }
 
-    /// Connects to the host, brings the program there and starts an agent. Takes its time: not for a thread of
-    /// the runtime.
+    /// From now on, tells when the connection is lost.
+    pub fn watch(&self, tell: UnboundedSender<NodeId>) {
+        locked(&self.news).tell = Some(tell);
+    }
+
+    /// Connects to the host, brings the program there and starts an agent.
     ///
     /// # Errors
     /// If any of it fails.
@@ -122,178 +112,220 @@ impl Member {
             sudo: self.options.sudo,
             silence: self.options.silence,
         };
+        let connection = {
+            let mut news = locked(&self.news);
+            news.connections += 1;
+            news.connections
+        };
         let member = Arc::downgrade(self);
         let tell = move |news| {
             if let Some(member) = member.upgrade() {
-                member.hear(news);
+                member.hear(news, connection);
             }
         };
         let remote = Remote::open(Connection::open(&self.line, &self.options)?, &errand, tell)?;
-        *self.remote() = Some(Arc::new(remote));
+        *locked(&self.remote) = Some(Arc::new(remote));
         Ok(())
     }
 
-    fn remote(&self) -> MutexGuard<'_, Option<Arc<Remote>>> {
-        self.remote.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hear(&self, news: News, connection: u64) {
+        let mut heard = locked(&self.news);
+        match news {
+            News::Ended(end) => drop(heard.ended.insert(end.pid, end.status)),
+            News::Lost(why) => {
+                tracing::warn!("{}: the connection is lost: {why}", self.place());
+                heard.lost = (connection, why);
+                if let Some(tell) = &heard.tell {
+                    // If nobody listens any more, the run is over.
+                    let _over = tell.send(self.node);
+                }
+            }
+        }
+        self.heard.notify_all();
     }
 
-    /// Lets go of the agent, which then repairs everything and ends. Takes its time.
+    /// Whether its agent is there, as far as we know.
+    pub fn is_connected(&self) -> bool {
+        let heard = locked(&self.news);
+        heard.lost.0 < heard.connections
+    }
+
+    /// Lets go of the agent, which then repairs everything and ends.
     pub fn let_go(&self) {
-        let remote = self.remote().take();
+        let remote = locked(&self.remote).take();
         drop(remote);
     }
 
-    fn hear(&self, news: News) {
-        match news {
-            News::Ended(end) => {
-                let words::End { pid, ours, how, words } = end;
-                let how = format!("{how}; last words: {words}");
-                let mut life = self.life();
-                if life.pid != Some(pid) {
-                    return;
-                }
-                let killed = life.killed;
-                *life = Life { killed, ended: how.clone(), ..Life::default() };
-                drop(life);
-                if !ours {
-                    // If nobody listens any more, the run is over.
-                    let _over = self.arrivals.send(Arrival::Died { node: self.node, how });
-                }
+    /// Reaches it again after its connection was lost, and makes everything there as it is meant to be, but for the
+    /// node's process: its agent has repaired everything meanwhile.
+    ///
+    /// # Errors
+    /// If it cannot be reached within the user's patience, or does not obey.
+    pub fn recover(self: &Arc<Self>) -> Result<(), HarnessError> {
+        let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            self.let_go();
+            match self.reach() {
+                Ok(()) => break,
+                Err(error) if begin.elapsed() > self.options.patience => return Err(error),
+                Err(error) => tracing::debug!("{}: {error}", self.place()),
             }
-            News::Lost(why) => {
-                tracing::warn!("{}: the connection is lost: {why}", self.place());
-                // Its agent kills it. That is our doing, and no fault of the system's.
-                let mut life = self.life();
-                *life =
-                    Life { killed: life.killed, ended: "its agent killed it".to_owned(), ..Life::default() };
-                drop(life);
-                let _over = self.lost.send(self.node);
-            }
+            thread::sleep(pause);
+            pause = LONGEST_PAUSE.min(pause * 2);
         }
+        let (conditions, seed, disk) = {
+            let meant = locked(&self.meant);
+            (meant.paths.clone(), meant.seed, meant.disk)
+        };
+        let mut orders = vec![Request::Paths { conditions, seed }];
+        if let Some(trouble) = disk {
+            orders.extend([Request::Mount, Request::Sicken(trouble)]);
+        }
+        let failed = |why| HarnessError::new(format!("restore {}", self.place()), why);
+        orders.into_iter().try_for_each(|order| self.ask(order).map(drop).map_err(failed))
     }
 
     /// Gives its agent an order.
     ///
     /// # Errors
-    /// Why it was not obeyed.
-    pub async fn ask(&self, request: Request) -> Result<Answer, String> {
-        let remote = self.remote().clone();
-        let remote = remote.ok_or("its host is not connected")?;
-        let limit = self.options.silence + Duration::from_secs(2);
-        let late = || Err(format!("its agent does not answer within {} s", limit.as_secs()));
-        timeout(limit, remote.ask(request)).await.unwrap_or_else(|_| late())
+    /// If it is not connected.
+    pub fn order(&self, request: Request) -> Result<Pending, String> {
+        let remote = locked(&self.remote).clone();
+        Ok(remote.ok_or("its host is not connected")?.order(request))
     }
 
-    /// Starts its process.
+    /// Gives its agent an order, and waits for the answer.
+    ///
+    /// # Errors
+    /// Why it was not obeyed.
+    pub fn ask(&self, request: Request) -> Result<Answer, String> {
+        self.order(request)?.wait()
+    }
+
+    /// From now on, what comes in there from these addresses is to be treated like this.
+    ///
+    /// # Errors
+    /// If it is not connected; then it will be so when it is again.
+    pub fn treat(&self, conditions: BTreeMap<IpAddr, Condition>) -> Result<Pending, String> {
+        let seed = {
+            let mut meant = locked(&self.meant);
+            meant.paths.extend(&conditions);
+            meant.seed
+        };
+        self.order(Request::Paths { conditions, seed })
+    }
+
+    /// Gives the node a disk that forgets, in this trouble.
+    ///
+    /// # Errors
+    /// If there can be none.
+    pub fn mount(&self) -> Result<(), String> {
+        self.ask(Request::Mount)?;
+        locked(&self.meant).disk = Some(Trouble::default());
+        Ok(())
+    }
+
+    /// From now on this is to be wrong with its disk.
+    ///
+    /// # Errors
+    /// As [`Member::treat`].
+    pub fn sicken(&self, trouble: Trouble) -> Result<Answer, String> {
+        if let Some(disk) = &mut locked(&self.meant).disk {
+            *disk = trouble;
+        }
+        self.ask(Request::Sicken(trouble))
+    }
+
+    /// The process that starts the node there.
+    pub fn parent(&self) -> u32 {
+        locked(&self.remote).as_ref().map_or(0, |remote| remote.hello.pid)
+    }
+
+    /// Starts the node's process.
     ///
     /// # Errors
     /// If its agent cannot.
-    pub async fn start(&self) -> Result<u32, String> {
-        let parent =
-            self.remote().as_ref().map(|remote| remote.hello.pid).ok_or("its host is not connected")?;
-        let seat = Seat { parent, ..self.there.clone() };
-        let launch = self.system.launch(&seat);
-        let ours = launch.program == self.cargo.path();
-        let program = if ours {
-            self.cargo.place(&self.options.remote_dir)
-        } else {
-            launch.program.display().to_string()
+    pub fn start(self: &Arc<Self>, command: &Command) -> io::Result<Born> {
+        let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
+        let env = command.get_envs().filter_map(|(name, value)| Some((text(name), text(value?))));
+        let line = Line {
+            program: text(command.get_program()),
+            args: command.get_args().map(text).collect(),
+            env: env.collect(),
         };
-        let line = words::Command { program, args: launch.args, env: launch.env };
-        match self.ask(Request::Start(line)).await? {
-            Answer::Started(pid) => {
-                *self.life() = Life { pid: Some(pid), ..Life::default() };
-                Ok(pid)
-            }
-            other => Err(format!("its agent answered {other:?}")),
+        let connection = locked(&self.news).connections;
+        match self.ask(Request::Start(line)).map_err(io::Error::other)? {
+            Answer::Started(pid) => Ok(Born { member: Arc::clone(self), pid, connection }),
+            other => Err(io::Error::other(format!("its agent answered {other:?}"))),
         }
     }
 
-    /// Waits until this process serves.
-    ///
-    /// # Errors
-    /// With the reason if it ends first, or takes longer than `limit`.
-    pub async fn serve(&self, pid: u32, limit: Duration) -> Result<Standing, String> {
-        let deadline = Instant::now() + limit;
-        let mut complaint = "it has not said that it is ready".to_owned();
-        while Instant::now() < deadline {
-            if self.life().pid != Some(pid) {
-                return Err(format!("it ended before it was ready: {}", self.life().ended));
-            }
-            match self.addresses().await {
-                Ok(Some(addresses)) => match self.say(addresses).await {
-                    Some(standing) => {
-                        let mut life = self.life();
-                        if life.pid == Some(pid) {
-                            (life.serving, life.standing) = (Some(addresses), Some(standing));
-                            return Ok(standing);
-                        }
-                    }
-                    None => complaint = format!("nobody answers at {}", addresses.control),
-                },
-                Ok(None) => {}
-                Err(why) => complaint = why,
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-        Err(format!("{complaint} within {} s", limit.as_secs()))
+    /// Our program there, if this is it.
+    pub fn program(&self, program: &Path) -> Option<String> {
+        (program == self.cargo.path()).then(|| self.cargo.place(&self.options.remote_dir))
     }
 
-    /// Where it says that it serves. A system reads ready files where it is itself, so this one is brought here.
-    async fn addresses(&self) -> Result<Option<Addresses>, String> {
-        let Answer::Ready(Some(text)) = self.ask(Request::Ready).await? else { return Ok(None) };
-        let ready = self.here.join("ready");
-        fs::write(&ready, text).map_err(|why| format!("{}: {why}", ready.display()))?;
-        let seat = Seat { ready, ..self.there.clone() };
-        self.system.addresses(&seat).map_err(|why| why.to_string())
-    }
-
-    async fn say(&self, addresses: Addresses) -> Option<Standing> {
-        timeout(ANSWERING, self.system.standing(addresses.control)).await.ok().flatten()
-    }
-
-    /// Asks again and again how it stands, for ever.
-    pub async fn observe(self: Arc<Self>) {
-        loop {
-            let asked = {
-                let life = self.life();
-                life.pid.zip(life.serving)
-            };
-            if let Some((pid, addresses)) = asked {
-                let standing = self.say(addresses).await;
-                let mut life = self.life();
-                if life.pid == Some(pid) {
-                    life.standing = standing;
-                }
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Kills its process, fetches its log, and removes its directory from its host.
+    /// Removes the node's directory there.
     ///
     /// # Errors
     /// What may be left there, and why.
-    pub async fn clear(&self) -> Result<(), String> {
-        self.life().killed = true;
-        let killed = self.ask(Request::Kill).await?;
-        if !matches!(killed, Answer::Process(words::Standing { state: State::Gone, .. })) {
-            return Err(format!("its process is still there: {killed:?}"));
-        }
-        self.fetch_log().await?;
-        self.ask(Request::Wipe).await.map(|_| ())
+    pub fn wipe(&self) -> Result<(), String> {
+        let wiped = self.ask(Request::Wipe).map(drop);
+        // Its agent repairs what is left, if it is there.
+        self.let_go();
+        wiped.map_err(|why| {
+            format!("{} ({}): {} may be left: {why}", self.place(), self.line.control, self.home)
+        })
+    }
+}
+
+/// A process of a node, started by the agent on its host.
+pub struct Born {
+    member: Arc<Member>,
+    pid: u32,
+    connection: u64,
+}
+
+impl Offspring for Born {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.pid.cast_signed())
     }
 
-    async fn fetch_log(&self) -> Result<(), String> {
-        let (mut log, mut begin) = (String::new(), 0);
-        while let Answer::Log { text, next } = self.ask(Request::Log(begin)).await? {
+    fn await_end(&self) -> io::Result<()> {
+        let heard = locked(&self.member.news);
+        let waits =
+            |heard: &mut Heard| !heard.ended.contains_key(&self.pid) && heard.lost.0 < self.connection;
+        let waited = self.member.heard.wait_while(heard, waits);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    fn bring_log(&mut self, log: &Path) -> io::Result<()> {
+        if self.lost().is_some() {
+            // The next life will bring it.
+            return Ok(());
+        }
+        let (mut file, mut begin) = (File::options().append(true).open(log)?, locked(&self.member.logged));
+        while let Answer::Log { text, next } =
+            self.member.ask(Request::Log(*begin)).map_err(io::Error::other)?
+        {
             if text.is_empty() {
                 break;
             }
-            log.push_str(&text);
-            begin = next;
+            file.write_all(text.as_bytes())?;
+            *begin = next;
         }
-        let path = self.here.join("node.log");
-        fs::write(&path, log).map_err(|why| format!("{}: {why}", path.display()))
+        Ok(())
+    }
+
+    fn lost(&self) -> Option<String> {
+        let heard = locked(&self.member.news);
+        let lost = !heard.ended.contains_key(&self.pid) && heard.lost.0 >= self.connection;
+        lost.then(|| format!("its agent has killed it, because the connection was lost: {}", heard.lost.1))
+    }
+
+    fn wait(&mut self) -> io::Result<ExitStatus> {
+        let ended = locked(&self.member.news).ended.remove(&self.pid).flatten();
+        ended.map(ExitStatus::from_raw).ok_or_else(|| io::Error::other("nobody knows how it ended"))
     }
 }

@@ -7,10 +7,8 @@ use super::{HostLine, SshOptions};
 use agent::words::{Answer, Request};
 use cluster::HarnessError;
 use history::FaultKind;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use std::panic::resume_unwind;
+use std::thread;
 
 /// Whether one kind of fault can be made on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,37 +27,21 @@ pub struct HostAbility {
 /// # Errors
 /// If the program to deploy cannot be read.
 pub fn probe(hosts: &[HostLine], options: &SshOptions) -> Result<Vec<HostAbility>, HarnessError> {
-    let doing = "ask the hosts what can be broken there";
-    let cargo = Arc::new(Cargo::load(options.program.as_deref())?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|why| HarnessError::new(doing, why))?;
-    let asked = runtime.block_on(async {
-        let mut asking = JoinSet::new();
-        for (place, host) in hosts.iter().cloned().enumerate() {
-            let (cargo, options) = (Arc::clone(&cargo), options.clone());
-            asking.spawn(async move { (place, ask(host, options, cargo).await) });
-        }
-        let mut asked = asking.join_all().await;
-        asked.sort_by_key(|(place, _)| *place);
-        asked
-    });
-    Ok(asked.into_iter().flat_map(|(_, rows)| rows).collect())
+    let cargo = Cargo::load(options.program.as_deref())?;
+    Ok(thread::scope(|scope| {
+        let asking = hosts.iter().map(|host| scope.spawn(|| ask(host, options, &cargo)));
+        let asking: Vec<_> = asking.collect();
+        asking
+            .into_iter()
+            .flat_map(|asked| asked.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    }))
 }
 
-async fn ask(host: HostLine, options: SshOptions, cargo: Arc<Cargo>) -> Vec<HostAbility> {
-    let (line, reaching, limit) = (host.clone(), options.clone(), options.silence + Duration::from_secs(2));
-    let reached = tokio::task::spawn_blocking(move || reach(&line, &reaching, &cargo, "probe")).await;
-    let abilities = match reached {
-        Ok(Ok(remote)) => {
-            let asked = timeout(limit, remote.ask(Request::Probe)).await;
-            let _let_go = tokio::task::spawn_blocking(move || drop(remote)).await;
-            asked.unwrap_or_else(|_| Err("its agent does not answer".to_owned()))
-        }
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(panicked) => Err(panicked.to_string()),
-    };
+fn ask(host: &HostLine, options: &SshOptions, cargo: &Cargo) -> Vec<HostAbility> {
     let row = |fault, able| HostAbility { host: host.name.clone(), fault, able };
-    match abilities {
+    let reached = reach(host, options, cargo, "probe").map_err(|why| why.to_string());
+    match reached.and_then(|remote| remote.ask(Request::Probe)) {
         Ok(Answer::Abilities(abilities)) => {
             abilities.into_iter().map(|ability| row(ability.fault, ability.able)).collect()
         }

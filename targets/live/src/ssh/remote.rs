@@ -14,13 +14,14 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// How often a sign of life is asked for.
 const PULSE: Duration = Duration::from_secs(1);
+/// How much longer than it may be silent an agent may take to answer.
+const GRACE: Duration = Duration::from_secs(2);
 /// How long an agent may take to repair everything and to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -48,7 +49,7 @@ pub enum News {
     Lost(String),
 }
 
-type Reply = oneshot::Sender<Result<Answer, String>>;
+type Reply = Sender<Result<Answer, String>>;
 
 /// The line to an agent. When it is dropped the agent repairs everything and ends.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub struct Remote {
     pub hello: Hello,
     orders: Option<Sender<(Request, Reply)>>,
     bell: UnixStream,
+    limit: Duration,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -77,7 +79,7 @@ impl Remote {
         let become_root = if *sudo { "sudo -n " } else { "" };
         let (program, home, lock) = (quoted(program), quoted(home), quoted(lock));
         let command = format!(
-            "exec {become_root}{program} agent --stdio --home {home} --lock {lock} --spare {} --lease {}",
+            "exec {become_root}{program} agent --guard --home {home} --lock {lock} --spare {} --lease {}",
             host.ours,
             silence.as_secs().max(1)
         );
@@ -108,18 +110,51 @@ impl Remote {
         let thread =
             thread::Builder::new().name("line to an agent".to_owned()).spawn(move || line.serve(tell));
         let thread = thread.map_err(|why| failed(&why))?;
-        Ok(Remote { hello, orders: Some(orders), bell, thread: Some(thread) })
+        let limit = *silence + GRACE;
+        Ok(Remote { hello, orders: Some(orders), bell, limit, thread: Some(thread) })
     }
 
-    /// Gives an order. The answer comes, if only to say that the connection is lost.
-    pub async fn ask(&self, request: Request) -> Result<Answer, String> {
-        let gone = || "the connection to its host is lost".to_owned();
-        let (reply, answer) = oneshot::channel();
-        let orders = self.orders.as_ref().ok_or_else(gone)?;
-        orders.send((request, reply)).map_err(|_| gone())?;
-        // If the bell's buffer is full, it rings already.
-        let _rings = (&self.bell).write(&[0]);
-        answer.await.unwrap_or_else(|_| Err(gone()))
+    /// Gives an order. The answer will come, if only to say that the connection is lost.
+    pub fn order(&self, request: Request) -> Pending {
+        let (reply, answer) = mpsc::channel();
+        // Whoever hears nothing at all knows that it is lost.
+        let ordered = self.orders.as_ref().map(|orders| orders.send((request, reply)));
+        if matches!(ordered, Some(Ok(()))) {
+            // If the bell's buffer is full, it rings already.
+            let _rings = (&self.bell).write(&[0]);
+        }
+        Pending { answer, limit: self.limit }
+    }
+
+    /// Gives an order and waits for the answer.
+    ///
+    /// # Errors
+    /// Why it was not obeyed.
+    pub fn ask(&self, request: Request) -> Result<Answer, String> {
+        self.order(request).wait()
+    }
+}
+
+/// An order that was given.
+#[derive(Debug)]
+pub struct Pending {
+    answer: Receiver<Result<Answer, String>>,
+    limit: Duration,
+}
+
+impl Pending {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// Why the order was not obeyed.
+    pub fn wait(self) -> Result<Answer, String> {
+        match self.answer.recv_timeout(self.limit) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => Err("the connection to its host is lost".to_owned()),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(format!("its agent does not answer within {} s", self.limit.as_secs()))
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use cluster::{
 };
 use history::{
     Call, CallKind, Doubt, Fault, FaultKind, Injection, Key, Link, NodeId, Outcome, ProcessId, Refusal,
-    Reply, Value,
+    Reply, Ticket, Value,
 };
 use std::future::Future;
 use std::net::SocketAddr;
@@ -61,7 +61,7 @@ impl System for Toy {
     fn standing(&self, address: SocketAddr) -> Answer<Option<Standing>> {
         Box::pin(async move {
             let leads = TcpStream::connect(address).await.ok()?.read_u8().await.ok()?;
-            Some(Standing { primary: leads == 1, term: 1, clock: None })
+            Some(Standing { primary: leads == 1, term: 1, clock: None, members: None })
         })
     }
 }
@@ -71,7 +71,7 @@ struct ToyClient {
 }
 
 impl Client for ToyClient {
-    fn call(&mut self, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+    fn call(&mut self, _: Ticket, call: &Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
         let line = match call {
             Call::Write { value, .. } => format!("write {value}\n"),
             _ => "read\n".to_owned(),
