@@ -12,10 +12,12 @@ use workloads::Settings;
 fn ask(concurrency: u32, time: Duration) -> Report {
     let home = tempfile::tempdir().expect("there is a temporary directory");
     let program = Path::new(env!("CARGO_BIN_EXE_tribunal"));
-    let system = systems::lookup("raft", program, None).expect("there is Raft");
+    let system = systems::lookup("raft", program, None, false).expect("there is Raft");
     let mut cluster = live::Local::new(system, 5, home.path().to_owned(), 1);
-    let settings = Settings { rate: None, time_limit: time, ops: None };
-    let mut workload = workloads::lookup("register", &settings, Chance::new(1)).expect("there are registers");
+    let settings = Settings { rate: None, time_limit: time, ..Settings::default() };
+    let mut workload = workloads::lookup("register")
+        .and_then(|entry| entry.workload(&settings, None, Chance::new(1)))
+        .expect("there are registers");
     let limits = Limits {
         concurrency,
         time,

@@ -28,6 +28,9 @@ impl Cluster for Instantly {
     fn primaries(&self) -> Vec<NodeId> {
         vec![NodeId(1)]
     }
+    fn serving(&self) -> Vec<NodeId> {
+        NodeId::all(5)
+    }
     fn now(&self) -> Time {
         Time(self.began.elapsed().as_nanos() as u64)
     }
@@ -113,8 +116,10 @@ fn endless() -> Workload {
 }
 
 fn register() -> Workload {
-    let settings = Settings { rate: None, time_limit: Duration::from_secs(3600), ops: None };
-    workloads::lookup("register", &settings, Chance::new(1)).expect("there are registers")
+    let settings = Settings { rate: None, time_limit: Duration::from_secs(3600), ..Settings::default() };
+    workloads::lookup("register")
+        .and_then(|entry| entry.workload(&settings, None, Chance::new(1)))
+        .expect("there are registers")
 }
 
 fn runner(criterion: &mut Criterion) {

@@ -1,11 +1,13 @@
 //! From a history on disk to a verdict. `tribunal test` and `tribunal check` judge by the same code.
 
+use crate::faults::{self, Attempt, Counts};
 use crate::store::TestFile;
 use crate::tally::Tally;
 use checkers::{Availability, Budget, Checker, Coverage, Deaths, Invariants, Report, Verdict, judge};
 use cluster::HarnessError;
 use history::{Chance, Event, FaultKind, History, jsonl};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -17,6 +19,8 @@ use workloads::Settings;
 pub struct Subject {
     /// The workload, whose checkers judge.
     pub workload: String,
+    /// What it is held against; the strongest that the workload knows if nobody says.
+    pub expect: Option<String>,
     /// What was to be broken.
     pub nemesis: Vec<FaultKind>,
     /// Whether the run is ours, so that it can have proved too little.
@@ -38,6 +42,10 @@ pub struct Judgement {
     pub digest: String,
     /// What could not be read, if something could not.
     pub torn: Option<String>,
+    /// By kind of fault, how many attempts became what.
+    pub fault_counts: BTreeMap<FaultKind, Counts>,
+    /// Every attempt to break something.
+    pub faults: Vec<Attempt>,
     /// What happened, counted.
     #[serde(skip)]
     pub tally: Tally,
@@ -59,24 +67,44 @@ pub struct Exhibit {
 impl Subject {
     /// The subject of a run of ours.
     pub fn of(file: &TestFile) -> Subject {
-        let (workload, nemesis) = (file.workload.clone(), file.nemesis.clone());
-        Subject { workload, nemesis, covered: true, watched: file.target == "sim" }
+        let (workload, expect) = (file.workload.clone(), file.expect.clone());
+        let nemesis = file.nemesis.clone();
+        Subject { workload, expect, nemesis, covered: true, watched: file.target == "sim" }
     }
 
     /// A history of which nothing is known but itself.
     pub fn unknown() -> Subject {
-        Subject { workload: "register".to_owned(), nemesis: Vec::new(), covered: false, watched: false }
+        let workload = "register".to_owned();
+        Subject { workload, expect: None, nemesis: Vec::new(), covered: false, watched: false }
     }
 }
 
-/// How much memory judging may take beside the history.
-const MEMORY: usize = 2 << 30;
+/// How much memory judging may take beside the history, if nobody says.
+pub const MEMORY: usize = 2 << 30;
 
 /// Reads a history and has it judged.
 ///
 /// # Errors
 /// If it cannot be read, or nobody knows how to judge it.
-pub fn analyze(path: &Path, subject: &Subject, time: Duration) -> Result<Judgement, HarnessError> {
+pub fn analyze(
+    path: &Path,
+    subject: &Subject,
+    time: Duration,
+    bytes: usize,
+) -> Result<Judgement, HarnessError> {
+    analyze_and_keep(path, subject, time, bytes).map(|(judgement, _)| judgement)
+}
+
+/// As [`analyze`], and hands over the history as well.
+///
+/// # Errors
+/// As [`analyze`].
+pub fn analyze_and_keep(
+    path: &Path,
+    subject: &Subject,
+    time: Duration,
+    bytes: usize,
+) -> Result<(Judgement, History), HarnessError> {
     let doing = || format!("judge {}", path.display());
     let file = File::open(path).map_err(|error| HarnessError::new(doing(), error))?;
     let reading = jsonl::read(BufReader::with_capacity(1 << 20, file))
@@ -84,9 +112,9 @@ pub fn analyze(path: &Path, subject: &Subject, time: Duration) -> Result<Judgeme
     let torn = reading.torn.map(|torn| {
         format!("line {} was torn off after {} bytes; everything before it was judged", torn.line, torn.bytes)
     });
-    let mut judgement = judge_history(&reading.history, subject, time)?;
+    let mut judgement = judge_history(&reading.history, subject, time, bytes)?;
     judgement.torn = torn;
-    Ok(judgement)
+    Ok((judgement, reading.history))
 }
 
 /// Has a history judged.
@@ -97,15 +125,11 @@ pub fn judge_history(
     history: &History,
     subject: &Subject,
     time: Duration,
+    bytes: usize,
 ) -> Result<Judgement, HarnessError> {
-    let settings = Settings { rate: None, time_limit: Duration::ZERO, ops: None };
-    let workload = workloads::lookup(&subject.workload, &settings, Chance::new(0)).ok_or_else(|| {
-        let known = workloads::names().join(", ");
-        HarnessError::new(
-            format!("judge by the workload {:?}", subject.workload),
-            format!("there is no such workload; there is: {known}"),
-        )
-    })?;
+    let workload = workloads::lookup(&subject.workload)
+        .and_then(|entry| entry.workload(&Settings::default(), subject.expect.as_deref(), Chance::new(0)))
+        .map_err(|why| HarnessError::new(format!("judge by the workload {:?}", subject.workload), why))?;
     let coverage = Coverage { planned: subject.nemesis.clone(), calls: workload.calls.clone() };
     let mut checkers: Vec<&dyn Checker> = workload.checkers.iter().map(AsRef::as_ref).collect();
     let violated = || history.entries().iter().any(|entry| matches!(entry.event, Event::Violated(_)));
@@ -117,10 +141,13 @@ pub fn judge_history(
         checkers.push(&coverage);
     }
     checkers.push(&Availability);
-    let reports = judge(&checkers, history, &Budget::new(time, MEMORY));
+    let reports = judge(&checkers, history, &Budget::new(time, bytes));
     let mut tally = Tally::default();
     history.entries().iter().for_each(|entry| tally.count(&entry.event));
+    let faults = faults::attempts(history);
     Ok(Judgement {
+        fault_counts: faults::counts(&faults),
+        faults,
         verdict: Verdict::combine(reports.iter().map(|report| report.verdict)),
         exhibits: exhibits(&reports, history),
         reports,

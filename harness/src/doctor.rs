@@ -5,7 +5,8 @@ use crate::exit::Exit;
 use crate::report;
 use crate::target::{self, Deployment};
 use clap::ValueEnum;
-use history::Chance;
+use history::{Chance, FaultKind};
+use live::ssh::NEEDS_SPARES;
 use std::fmt::Write;
 
 /// Looks at each target, or at one, and prints a table.
@@ -45,7 +46,9 @@ fn examine(target: Target, args: &DoctorArgs, page: &mut String) -> bool {
         target,
         system: "raft".to_owned(),
         nodes: 5,
+        spares: crate::target::SPARES,
         flaw: None,
+        retry: false,
         chance: Chance::new(0),
         lossy_disks: linux::disk::can().is_ok(),
         engine: engine.clone(),
@@ -74,13 +77,20 @@ fn examine(target: Target, args: &DoctorArgs, page: &mut String) -> bool {
 /// Asks each host.
 fn inquire(args: &DoctorArgs, page: &mut String) -> bool {
     let options = target::ssh_options(&args.ssh, &target::engine(&args.engine));
-    match target::hosts(&args.ssh).and_then(|hosts| live::ssh::probe(&hosts, &options)) {
+    let probed = target::hosts(&args.ssh).and_then(|hosts| {
+        let spares = args.nodes.map_or(Ok(0), |nodes| target::spare_hosts(&args.ssh, nodes))?;
+        Ok((spares, live::ssh::probe(&hosts, &options)?))
+    });
+    match probed {
         Err(error) => {
             let _ = writeln!(page, "ssh     cannot be used: {error}");
             false
         }
-        Ok(rows) => {
-            for row in rows {
+        Ok((spares, rows)) => {
+            for mut row in rows {
+                if row.fault == FaultKind::Members && spares == 0 && row.able.is_ok() {
+                    row.able = Err(NEEDS_SPARES.to_owned());
+                }
                 let (can, why) = match &row.able {
                     Ok(()) => ("can", ""),
                     Err(why) => ("cannot", why.as_str()),

@@ -18,6 +18,22 @@ pub enum Exit {
     Harness,
 }
 
+impl Exit {
+    /// How the program ends that did two things: what was proved not to be allowed counts most, then what could not
+    /// be done, then what nobody can tell.
+    #[must_use]
+    pub fn worse(self, other: Exit) -> Exit {
+        let rank = |exit| match exit {
+            Exit::Valid => 0,
+            Exit::Unknown => 1,
+            Exit::Usage => 2,
+            Exit::Harness => 3,
+            Exit::Invalid => 4,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Exit {
         match verdict {

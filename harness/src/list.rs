@@ -3,8 +3,10 @@
 use crate::args::{ListArgs, Target, Topic};
 use crate::exit::Exit;
 use clap::ValueEnum;
-use history::FaultKind;
+use history::{FaultKind, Moment};
+use nemesis::How;
 use protocols::Flaw;
+use protocols::catalog::PROTOCOLS;
 use std::fmt::Write;
 
 /// Lists one topic, or all of them.
@@ -29,14 +31,13 @@ pub fn list(args: &ListArgs) -> Exit {
 }
 
 fn rows(topic: Topic) -> Vec<(String, String)> {
-    let own = |(name, about): (&str, &str)| (name.to_owned(), about.to_owned());
     match topic {
-        Topic::Systems => systems::all().iter().map(|entry| own((entry.name, entry.about))).collect(),
-        Topic::Workloads => {
-            let about = |name| (name, workloads::about(name).unwrap_or_default());
-            workloads::names().into_iter().map(about).map(own).collect()
+        Topic::Systems => PROTOCOLS.iter().map(system).collect(),
+        Topic::Workloads => workloads::WORKLOADS.iter().map(workload).collect(),
+        Topic::Nemeses => {
+            let moment = |moment: Moment| (format!("…@{moment}"), format!("as soon as {}", moment.about()));
+            FaultKind::ALL.into_iter().flat_map(kind_rows).chain(Moment::ALL.map(moment)).collect()
         }
-        Topic::Nemeses => FaultKind::ALL.into_iter().map(|kind| own((kind.name(), kind.about()))).collect(),
         Topic::Targets => {
             let about = |target: &Target| {
                 let value = target.to_possible_value()?;
@@ -44,6 +45,7 @@ fn rows(topic: Topic) -> Vec<(String, String)> {
             };
             Target::value_variants().iter().filter_map(about).collect()
         }
+        Topic::Models => checkers::catalog::MODELS.iter().map(model).collect(),
         Topic::Flaws => {
             let about = |flaw: Flaw| {
                 (flaw.name().to_owned(), format!("{}: {} ({})", flaw.protocol(), flaw.about(), flaw.cite()))
@@ -51,4 +53,27 @@ fn rows(topic: Topic) -> Vec<(String, String)> {
             Flaw::ALL.into_iter().map(about).collect()
         }
     }
+}
+
+/// A kind of fault, and the ways in which it can be made.
+fn kind_rows(kind: FaultKind) -> impl Iterator<Item = (String, String)> {
+    let ways = How::of(kind).map(move |(_, name, about)| (format!("{kind}:{name}"), about.to_owned()));
+    [(kind.name().to_owned(), kind.about().to_owned())].into_iter().chain(ways)
+}
+
+fn system(entry: &protocols::catalog::Entry) -> (String, String) {
+    (entry.name.to_owned(), format!("{}; claims to be {}", entry.about, entry.claims.join(" and ")))
+}
+
+fn workload(entry: &workloads::Entry) -> (String, String) {
+    (entry.name.to_owned(), format!("{}{}", entry.about, expected(&entry.levels())))
+}
+
+fn model(entry: &checkers::catalog::Entry) -> (String, String) {
+    (entry.name.to_owned(), format!("{}{}", entry.about, expected(&entry.levels(true))))
+}
+
+/// What can be expected, if there is a choice.
+fn expected(levels: &[&str]) -> String {
+    if levels.len() < 2 { String::new() } else { format!("; --expect {}", levels.join(", ")) }
 }

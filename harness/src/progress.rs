@@ -3,6 +3,7 @@
 use crate::tally::Tally;
 use history::{Phase, Time};
 use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Draws the line, at most five times a second.
@@ -56,5 +57,41 @@ impl Progress {
         let broken = if broken.is_empty() { "all is well".to_owned() } else { broken.join("; ") };
         let [ok, fail, unknown] = rates;
         format!("{phase} · {} ok ({ok:.0}/s, fail {fail:.0}/s, unknown {unknown:.0}/s) · {broken}", tally.ok)
+    }
+}
+
+/// Draws how far a long file was read.
+pub struct Counter {
+    name: String,
+    begun: Instant,
+    drawn: Option<Instant>,
+    shown: bool,
+}
+
+impl Counter {
+    /// For a file; silent unless standard error is a terminal.
+    pub fn new(file: &Path) -> Counter {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Counter { name, begun: Instant::now(), drawn: None, shown: stderr().is_terminal() }
+    }
+
+    /// So many events were heard.
+    pub fn tick(&mut self, events: usize) {
+        let recent = self.drawn.unwrap_or(self.begun).elapsed() < EVERY;
+        if !self.shown || recent {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let rate = events as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
+        let _ =
+            write!(stderr(), "\r\x1b[K{}: {events} events heard ({rate:.0}/s), judging follows", self.name);
+        let _ = stderr().flush();
+    }
+
+    /// Removes the line.
+    pub fn clear(&mut self) {
+        if self.shown && self.drawn.take().is_some() {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! The story of a run, for people.
 
+use crate::again;
 use crate::analyze::Judgement;
 use crate::exit::Exit;
+use crate::faults::{Attempt, Counts};
+use crate::hearing::Heard;
 use crate::store::TestFile;
 use checkers::{Anomaly, Report, Verdict};
 use cluster::HarnessError;
+use history::FaultKind;
+use history::formats::Format;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stderr, stdout};
 use std::path::Path;
@@ -45,8 +50,11 @@ pub fn warn(text: &str) {
 pub fn banner(file: &TestFile, instead: Option<&str>, path: &Path) {
     let flaw = file.flaw.as_ref().map(|flaw| format!(" with the flaw {flaw}")).unwrap_or_default();
     let instead = instead.map(|why| format!(" (not on netns: {why})")).unwrap_or_default();
+    let interval = file.nemesis_interval_ms;
+    let swarm = format!("swarm: this seed breaks {}, about every {interval} ms\n", file.nemesis_list);
+    let swarm = if file.swarm { swarm } else { String::new() };
     print(&format!(
-        "{}{flaw} on {}{instead}: {} nodes, {} clients, workload {}, seed {}\nkept in {}\n",
+        "{}{flaw} on {}{instead}: {} nodes, {} clients, workload {}, seed {}\n{swarm}kept in {}\n",
         file.system,
         file.target,
         file.nodes,
@@ -58,14 +66,19 @@ pub fn banner(file: &TestFile, instead: Option<&str>, path: &Path) {
 }
 
 /// How a run of ours ended.
-pub fn story(judgement: &Judgement, file: &TestFile, path: &Path) {
+pub fn story(judgement: &Judgement, file: &TestFile, path: &Path, drawn: &[String]) {
     let mut page = body(judgement);
     for (kind, why) in &file.missing {
         let _ = writeln!(page, "missing  {kind}: {why}");
     }
-    let _ = writeln!(page, "again    {}", again(file));
+    if !file.again.is_empty() {
+        let _ = writeln!(page, "again    tribunal {}", again::line(&file.again));
+    }
     if file.target != "sim" {
         let _ = writeln!(page, "         (the same calls and faults; the timing of real processes differs)");
+    }
+    if !drawn.is_empty() {
+        let _ = writeln!(page, "drawn    {}", drawn.join(", "));
     }
     let _ = writeln!(page, "kept in  {}", path.display());
     print(&page);
@@ -76,6 +89,59 @@ pub fn judgement(judgement: &Judgement) {
     print(&body(judgement));
 }
 
+/// How a history of others was judged: a line, and the story of what was not allowed.
+pub fn heard(path: &Path, heard: &Heard) {
+    let judgement = &heard.judgement;
+    let guessed = if heard.guessed { ", guessed from its calls" } else { "" };
+    let verdict = paint(judgement.verdict, &judgement.verdict.to_string().to_uppercase());
+    let mut page = format!(
+        "{}: {verdict} — {} ({}{guessed}), {} events\n",
+        path.display(),
+        heard.model,
+        heard.format.map_or("logs of nodes", Format::name),
+        grouped(judgement.events as u64),
+    );
+    let ours = heard.format == Some(Format::Jsonl);
+    for report in judgement.reports.iter().filter(|report| !ours || report.verdict != Verdict::Valid) {
+        wrapped(&mut page, &format!("{}: {}", report.checker, report.summary));
+    }
+    if let Some(torn) = &judgement.torn {
+        wrapped(&mut page, torn);
+    }
+    if judgement.verdict == Verdict::Invalid {
+        page.push('\n');
+    }
+    for report in &judgement.reports {
+        anomalies(&mut page, report, judgement, TOLD, &|_| None);
+    }
+    if !heard.names.is_empty() {
+        let names: Vec<String> =
+            heard.names.iter().map(|(number, name)| format!("{number} is {name:?}")).collect();
+        wrapped(&mut page, &format!("In the file {}.", names.join(", ")));
+    }
+    print(&page);
+}
+
+/// The story without anything left out, and which file shows what: by report and anomaly.
+pub fn whole(judgement: &Judgement, drawn: &[(usize, usize, String)]) -> String {
+    let mut page = format!("{}\n\n", judgement.verdict);
+    for report in &judgement.reports {
+        wrapped(&mut page, &format!("{}: {}: {}", report.checker, report.verdict, report.summary));
+        for (name, value) in &report.measures {
+            wrapped(&mut page, &format!("  {name}: {value}"));
+        }
+    }
+    page.push('\n');
+    for (at, report) in judgement.reports.iter().enumerate() {
+        let file = |number: usize| {
+            let shows = |(report, anomaly, _): &&(usize, usize, String)| (*report, *anomaly) == (at, number);
+            drawn.iter().find(shows).map(|(_, _, file)| file.as_str())
+        };
+        anomalies(&mut page, report, judgement, usize::MAX, &file);
+    }
+    page
+}
+
 fn body(judgement: &Judgement) -> String {
     let tally = &judgement.tally;
     let mut page = String::new();
@@ -83,10 +149,7 @@ fn body(judgement: &Judgement) -> String {
     let counts: Vec<String> =
         counts.iter().map(|(count, name)| format!("{} {name}", grouped(*count))).collect();
     let _ = writeln!(page, "\nasked    {} calls: {}", grouped(tally.calls), counts.join(", "));
-    let faults: Vec<String> =
-        tally.faults.iter().map(|(kind, counts)| fault_line(kind.name(), *counts)).collect();
-    let faults = if faults.is_empty() { "nothing".to_owned() } else { faults.join("; ") };
-    let _ = writeln!(page, "broken   {faults}");
+    broken(&mut page, judgement);
     let _ =
         writeln!(page, "history  {} events, digest {}", grouped(judgement.events as u64), judgement.digest);
     if let Some(torn) = &judgement.torn {
@@ -99,33 +162,61 @@ fn body(judgement: &Judgement) -> String {
     }
     let _ = writeln!(page);
     for report in &judgement.reports {
-        anomalies(&mut page, report, judgement);
+        anomalies(&mut page, report, judgement, TOLD, &|_| None);
     }
     let verdict = judgement.verdict.to_string().to_uppercase();
     let _ = writeln!(page, "{}\n", paint(judgement.verdict, &verdict));
     page
 }
 
-fn fault_line(name: &str, counts: [u64; 3]) -> String {
-    let named = counts.iter().zip(["installed", "skipped", "doubtful"]);
-    let parts: Vec<String> =
-        named.filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{name} {}", parts.join(", "))
+/// How often each kind of fault was made, and what may not have taken hold.
+fn broken(page: &mut String, judgement: &Judgement) {
+    let line = |(kind, counts): (&FaultKind, &Counts)| {
+        let named =
+            [(counts.installed, "installed"), (counts.skipped, "skipped"), (counts.doubtful, "doubtful")];
+        let named = named.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = named.map(|(count, what)| format!("{count} {what}")).collect();
+        format!("{kind} {}", parts.join(", "))
+    };
+    let kinds: Vec<String> = judgement.fault_counts.iter().map(line).collect();
+    let kinds = if kinds.is_empty() { "nothing".to_owned() } else { kinds.join("; ") };
+    let _ = writeln!(page, "broken   {kinds}");
+    let doubtful: Vec<&Attempt> =
+        judgement.faults.iter().filter(|attempt| attempt.result == "doubtful").collect();
+    for Attempt { at, fault, evidence, .. } in doubtful.iter().take(TOLD) {
+        let _ = writeln!(page, "doubtful {at} {fault}: {evidence}");
+    }
+    if doubtful.len() > TOLD {
+        let _ = writeln!(page, "         … and {} more doubtful, in verdict.json", doubtful.len() - TOLD);
+    }
 }
 
-fn anomalies(page: &mut String, report: &Report, judgement: &Judgement) {
-    for anomaly in report.anomalies.iter().take(TOLD) {
+fn anomalies<'d>(
+    page: &mut String,
+    report: &Report,
+    judgement: &Judgement,
+    told: usize,
+    drawn: &dyn Fn(usize) -> Option<&'d str>,
+) {
+    for (number, anomaly) in report.anomalies.iter().enumerate().take(told) {
         let key = anomaly.key.map(|key| format!(" on {key}")).unwrap_or_default();
         let _ = writeln!(page, "{}{key}\n", anomaly.name);
         for line in anomaly.story.lines() {
             wrapped(page, line);
         }
+        if let Some(file) = drawn(number) {
+            let _ = writeln!(page, "  Drawn in {file}");
+        }
         let _ = writeln!(page);
         exhibits(page, anomaly, judgement);
     }
-    if report.anomalies.len() > TOLD {
-        let more = report.anomalies.len() - TOLD;
-        let _ = writeln!(page, "… and {more} more found by {}, all in verdict.json\n", report.checker);
+    if report.anomalies.len() > told {
+        let more = report.anomalies.len() - told;
+        let _ = writeln!(
+            page,
+            "… and {more} more found by {}, all in verdict.json or by --explain\n",
+            report.checker
+        );
     }
 }
 
@@ -164,34 +255,6 @@ fn exhibits(page: &mut String, anomaly: &Anomaly, judgement: &Judgement) {
     if !shown.is_empty() {
         let _ = writeln!(page);
     }
-}
-
-/// The command that makes this run again.
-fn again(file: &TestFile) -> String {
-    let mut words = vec![format!("tribunal test {} --on {} --seed {}", file.system, file.target, file.seed)];
-    let mut say = |shown: bool, word: String| words.extend(shown.then_some(word));
-    say(file.workload != "register", format!("--workload {}", file.workload));
-    say(file.nodes != 5, format!("--nodes {}", file.nodes));
-    say(file.concurrency != 2 * u32::from(file.nodes), format!("--concurrency {}", file.concurrency));
-    say(file.rate != 200.0, format!("--rate {}", file.rate));
-    say(file.time_limit_ms != 30_000, format!("--time-limit {}ms", file.time_limit_ms));
-    say(file.nemesis_interval_ms != 5_000, format!("--nemesis-interval {}ms", file.nemesis_interval_ms));
-    say(file.timeout_ms != 1_000, format!("--timeout {}ms", file.timeout_ms));
-    if let Some(at) = file.argv.iter().position(|word| word == "--hosts") {
-        say(true, file.argv[at..].iter().take(2).cloned().collect::<Vec<_>>().join(" "));
-    }
-    if file.argv.iter().any(|word| word.starts_with("--plan")) {
-        say(true, "--plan plan.json".to_owned());
-    } else {
-        let kinds: Vec<&str> = file.nemesis.iter().map(|kind| kind.name()).collect();
-        let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(",") };
-        say(true, format!("--nemesis {kinds}"));
-    }
-    if let Some(flaw) = &file.flaw {
-        say(true, format!("--flaw {flaw}"));
-    }
-    say(!file.healing, "--no-heal".to_owned());
-    words.join(" ")
 }
 
 fn grouped(number: u64) -> String {

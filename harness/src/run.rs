@@ -4,15 +4,17 @@
 //! record is handed to the operating system in one write, and only then acted upon. A completion recorded late
 //! or a call recorded early only widens an interval: it can hide an anomaly, never invent one.
 
+use crate::clocks::Clocks;
 use crate::tally::Tally;
 use cluster::{Arrival, Cluster, HarnessError};
 use history::jsonl::Writer;
 use history::{
     Call, Chance, Digest, Event, Fault, FaultKind, Injection, NodeId, Outcome, Phase, ProcessId, Time,
 };
-use nemesis::{Intent, Plan};
+use nemesis::{Act, Course, Plan, Sight};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use workloads::{Context, Step, Workload};
@@ -64,12 +66,12 @@ pub struct Summary {
 pub struct Run<'r, W: Write> {
     cluster: &'r mut dyn Cluster,
     workload: &'r mut Workload,
-    plan: Vec<(Time, Intent)>,
-    planned: usize,
+    plan: Plan,
     limits: Limits,
     writer: Writer<W>,
     watcher: &'r mut dyn FnMut(Time, &Tally),
     stop: &'r AtomicBool,
+    enough: Option<Arc<AtomicBool>>,
     chance: Chance,
     nodes: Vec<NodeId>,
     workers: Vec<Worker>,
@@ -79,6 +81,9 @@ pub struct Run<'r, W: Write> {
     injecting: usize,
     touched: BTreeSet<FaultKind>,
     violated: bool,
+    clocks: Option<&'r mut Clocks>,
+    /// When the clocks were last looked at.
+    looked: Time,
 }
 
 #[derive(Clone, Copy)]
@@ -95,6 +100,8 @@ enum Order {
 
 /// How long the loop may wait before it looks whether the user wants it to end.
 const GLANCE: Duration = Duration::from_millis(100);
+/// How long it may wait before it looks whether a moment has come for which a fault waits.
+const BLINK: Duration = Duration::from_millis(2);
 
 impl<'r, W: Write> Run<'r, W> {
     /// A run that has not begun. `watcher` is told how it goes, now and then; `stop` ends it early.
@@ -117,12 +124,12 @@ impl<'r, W: Write> Run<'r, W> {
             nodes: cluster.nodes(),
             cluster,
             workload,
-            plan: plan.0,
-            planned: 0,
+            plan,
             limits,
             writer: Writer::new(sink).map_err(unwritable)?,
             watcher,
             stop,
+            enough: None,
             chance,
             workers: processes.clone().map(|process| Worker { process, busy: false }).collect(),
             free: processes.collect(),
@@ -131,7 +138,23 @@ impl<'r, W: Write> Run<'r, W> {
             injecting: 0,
             touched: BTreeSet::new(),
             violated: false,
+            clocks: None,
+            looked: Time::ZERO,
         })
+    }
+
+    /// The main phase ends as soon as `enough` is set; everything else goes on as always.
+    #[must_use]
+    pub fn until(mut self, enough: Arc<AtomicBool>) -> Run<'r, W> {
+        self.enough = Some(enough);
+        self
+    }
+
+    /// It also writes down what the nodes' clocks show.
+    #[must_use]
+    pub fn with_clocks(mut self, clocks: &'r mut Clocks) -> Run<'r, W> {
+        self.clocks = Some(clocks);
+        self
     }
 
     /// Goes through all phases on a cluster that has been started. Whatever happens, what was recorded is kept.
@@ -153,7 +176,9 @@ impl<'r, W: Write> Run<'r, W> {
     fn phases(&mut self) -> Result<Ending, HarnessError> {
         self.enter(Phase::Main)?;
         let begin = self.cluster.now();
-        self.ask_until(Phase::Main, begin, begin + self.limits.time)?;
+        let mut course = Course::new(std::mem::take(&mut self.plan), begin, self.chance.clone());
+        self.ask_until(Phase::Main, Some(&mut course), begin + self.limits.time)?;
+        course.end().into_iter().try_for_each(|act| self.act(act))?;
         if !self.violated && self.limits.healing {
             self.enter(Phase::Heal)?;
             self.heal()?;
@@ -161,7 +186,7 @@ impl<'r, W: Write> Run<'r, W> {
         if !self.violated && !self.stopped() {
             self.enter(Phase::Final)?;
             let now = self.cluster.now();
-            self.ask_until(Phase::Final, begin, now + self.limits.finale)?;
+            self.ask_until(Phase::Final, None, now + self.limits.finale)?;
         }
         self.drain()?;
         if self.violated {
@@ -174,12 +199,17 @@ impl<'r, W: Write> Run<'r, W> {
         Ok(Ending::Complete)
     }
 
-    /// Asks what the generator of this phase wants, and in the main phase breaks what the plan wants.
-    fn ask_until(&mut self, phase: Phase, begin: Time, end: Time) -> Result<(), HarnessError> {
-        while self.cluster.now() < end && !self.stopped() && !self.violated {
+    /// Asks what the generator of this phase wants, and breaks what the plan wants, if there is one to follow.
+    fn ask_until(
+        &mut self,
+        phase: Phase,
+        mut course: Option<&mut Course>,
+        end: Time,
+    ) -> Result<(), HarnessError> {
+        while self.cluster.now() < end && !self.stopped() && !self.violated && !self.has_heard_enough(phase) {
             let mut until = end;
-            if phase == Phase::Main {
-                until = until.min(self.due_faults(begin)?);
+            if let Some(course) = course.as_deref_mut() {
+                until = until.min(self.due_faults(course)?);
             }
             match self.due_calls(phase)? {
                 Step::Wait(time) => until = until.min(time),
@@ -192,24 +222,27 @@ impl<'r, W: Write> Run<'r, W> {
         Ok(())
     }
 
-    /// Records the faults that are due, and says when the next one is.
-    fn due_faults(&mut self, begin: Time) -> Result<Time, HarnessError> {
-        while let Some((at, intent)) = self.plan.get(self.planned) {
-            let due = begin + Duration::from_nanos(at.0);
-            if due > self.cluster.now() {
-                return Ok(due);
-            }
-            self.planned += 1;
-            let resolved = nemesis::resolve(intent, &self.nodes, &self.cluster.primaries(), &mut self.chance);
-            match resolved {
-                Ok(fault) => self.order_fault(fault)?,
-                Err(why) => {
-                    let (fault, result) = (Box::new(nobody(intent)), Box::new(Injection::Skipped(why)));
-                    self.record(Event::Injected { fault, result })?;
-                }
+    /// Records the faults that are due, and says when to look again.
+    fn due_faults(&mut self, course: &mut Course) -> Result<Time, HarnessError> {
+        let now = self.cluster.now();
+        if course.is_waiting() || course.next() <= now {
+            let (nodes, spares) = (self.cluster.nodes(), self.cluster.spares());
+            let (primaries, serving) = (self.cluster.primaries(), self.cluster.serving());
+            let acts = course.acts(&Sight { now, nodes, spares, primaries, serving });
+            acts.into_iter().try_for_each(|act| self.act(act))?;
+        }
+        Ok(if course.is_waiting() { course.next().min(now + BLINK) } else { course.next() })
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), HarnessError> {
+        match act {
+            Act::Notice(moment, node) => self.record(Event::Noticed { moment, node }),
+            Act::Make(fault) => self.order_fault(fault),
+            Act::Skip(fault, why) => {
+                let (fault, result) = (Box::new(fault), Box::new(Injection::Skipped(why)));
+                self.record(Event::Injected { fault, result })
             }
         }
-        Ok(Time::NEVER)
     }
 
     /// Records the calls that are due, and says how the generator goes on.
@@ -246,24 +279,38 @@ impl<'r, W: Write> Run<'r, W> {
         Ok(())
     }
 
-    /// Makes the record safe, then does what was recorded.
+    /// Makes the record safe, then does all that was recorded, even if something of it fails. If there can be no
+    /// record, only repairs are made.
     fn obey(&mut self) -> Result<(), HarnessError> {
-        self.writer.commit().map_err(unwritable)?;
+        let mut done = self.writer.commit().map_err(unwritable);
+        let recorded = done.is_ok();
         for order in self.orders.drain(..) {
-            match order {
-                Order::Call(process, node, call) => {
-                    self.cluster.invoke(process, node, call, self.limits.patience)?;
+            let did = match order {
+                Order::Fault(fault) if recorded || matches!(fault, Fault::Repair { .. }) => {
+                    let asked = self.cluster.inject(fault);
+                    self.injecting -= usize::from(asked.is_err());
+                    asked
                 }
-                Order::Fault(fault) => self.cluster.inject(fault)?,
-            }
+                Order::Call(process, node, call) if recorded => {
+                    self.cluster.invoke(process, node, call, self.limits.patience)
+                }
+                _ => Ok(()),
+            };
+            done = done.and(did);
         }
-        Ok(())
+        done
     }
 
     /// Lets time pass until something arrives; then takes everything that has.
     fn take(&mut self, until: Time) -> Result<(), HarnessError> {
         let now = self.cluster.now();
         (self.watcher)(now, &self.tally);
+        if let Some(clocks) = &mut self.clocks
+            && now >= self.looked + GLANCE
+        {
+            self.looked = now;
+            clocks.note(&self.cluster.clocks())?;
+        }
         let mut arrival = self.cluster.next(until.min(now + GLANCE))?;
         while let Some(arrived) = arrival {
             self.arrived(arrived)?;
@@ -277,6 +324,7 @@ impl<'r, W: Write> Run<'r, W> {
             Arrival::Completed { process, outcome } => self.completed(process, outcome),
             Arrival::Injected { fault, result } => {
                 self.injecting = self.injecting.saturating_sub(1);
+                self.nodes = self.cluster.nodes();
                 self.record(Event::Injected { fault: Box::new(fault), result: Box::new(result) })
             }
             Arrival::Died { node, how } => self.record(Event::Died { node, how }),
@@ -306,11 +354,12 @@ impl<'r, W: Write> Run<'r, W> {
         for kind in self.touched.clone() {
             self.order_fault(Fault::Repair { kind })?;
         }
-        self.obey()?;
+        let obeyed = self.obey();
         let limit = self.cluster.now() + self.limits.heal;
         while self.injecting > 0 && self.cluster.now() < limit {
             self.take(limit)?;
         }
+        obeyed?;
         let limit = self.cluster.now() + self.limits.heal;
         while self.cluster.primaries().is_empty() && self.cluster.now() < limit && !self.violated {
             self.take(limit.min(self.cluster.now() + GLANCE))?;
@@ -331,6 +380,10 @@ impl<'r, W: Write> Run<'r, W> {
         self.free.len() == self.workers.len()
     }
 
+    fn has_heard_enough(&self, phase: Phase) -> bool {
+        phase == Phase::Main && self.enough.as_ref().is_some_and(|enough| enough.load(Ordering::Relaxed))
+    }
+
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -346,23 +399,6 @@ impl<'r, W: Write> Run<'r, W> {
         self.workload.finale.observe(&event);
         self.writer.add(self.cluster.now(), event).map_err(unwritable)?;
         Ok(())
-    }
-}
-
-/// The fault that an intent would have been, with no victim.
-fn nobody(intent: &Intent) -> Fault {
-    let nodes = Vec::new();
-    match intent {
-        Intent::Partition(shape) => Fault::Cut { shape: shape.name().to_owned(), links: Vec::new() },
-        Intent::Kill(_) => Fault::Kill { nodes },
-        Intent::Crash(_) => Fault::Crash { nodes },
-        Intent::Pause(_) => Fault::Pause { nodes },
-        Intent::Packets { trouble, .. } => Fault::Impair { links: Vec::new(), trouble: *trouble },
-        Intent::Clock { jump_ms, rate_ppm, .. } => {
-            Fault::Skew { nodes, jump_ms: *jump_ms, rate_ppm: *rate_ppm }
-        }
-        Intent::Disk { illness, .. } => Fault::Sicken { nodes, illness: *illness },
-        Intent::Repair(kind) => Fault::Repair { kind: *kind },
     }
 }
 

@@ -1,5 +1,6 @@
 //! The run directory: everything that a run leaves, in files that other programs can read.
 
+use crate::args::TxnLength;
 use cluster::HarnessError;
 use nemesis::Plan;
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,11 @@ use std::path::{Path, PathBuf};
 pub struct TestFile {
     /// The version of Tribunal that ran it.
     pub version: String,
-    /// The command line.
+    /// The command line, without its password.
     pub argv: Vec<String>,
+    /// What must be typed after `tribunal` to make the run again.
+    #[serde(default)]
+    pub again: Vec<String>,
     /// When it began.
     pub started: String,
     /// The system under test.
@@ -24,8 +28,38 @@ pub struct TestFile {
     pub target: String,
     /// What was asked.
     pub workload: String,
+    /// What it was held against.
+    #[serde(default)]
+    pub expect: Option<String>,
+    /// How many keys were in use at a time, if it was said.
+    #[serde(default)]
+    pub keys: Option<u32>,
+    /// How often each of them, if it was said.
+    #[serde(default)]
+    pub key_dist: Option<String>,
+    /// After how many calls a key was used no more, if it was said.
+    #[serde(default)]
+    pub ops_per_key: Option<u32>,
+    /// How many parts a transaction had, if it was said.
+    #[serde(default)]
+    pub txn_length: Option<TxnLength>,
+    /// Whether clients that heard nothing asked again.
+    #[serde(default)]
+    pub retry: bool,
     /// What was to be broken.
     pub nemesis: Vec<history::FaultKind>,
+    /// The same in detail, as `--nemesis` takes it.
+    #[serde(default)]
+    pub nemesis_list: String,
+    /// The file that said it, if one did.
+    #[serde(default)]
+    pub nemesis_file: Option<PathBuf>,
+    /// The plan that was followed, if it was not drawn.
+    #[serde(default)]
+    pub plan_file: Option<PathBuf>,
+    /// Whether this run drew its own mix of what could have been broken.
+    #[serde(default)]
+    pub swarm: bool,
     /// What was asked for and could not be broken there, with the reason.
     #[serde(default)]
     pub missing: BTreeMap<history::FaultKind, String>,

@@ -3,12 +3,15 @@
 use crate::args::{EngineArgs, SshArgs, Target};
 use cluster::{Cluster, HarnessError, System};
 use history::Chance;
-use live::ssh::{HostLine, Ssh, SshOptions};
-use live::{Containers, DockerOptions, Ground, Live, Local, Netns};
+use live::ssh::{HostLine, SshOptions};
+use live::{Containers, DockerOptions, Ground, Live, Local, Netns, Remotes};
 use protocols::{Flaw, Options};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// How many nodes stand by, if members are to change, where they cost nothing.
+pub const SPARES: u16 = 3;
 
 /// What is to be deployed.
 #[derive(Debug, Clone)]
@@ -19,8 +22,12 @@ pub struct Deployment {
     pub system: String,
     /// How many nodes of it.
     pub nodes: u16,
+    /// How many nodes more could join it.
+    pub spares: u16,
     /// With which bug.
     pub flaw: Option<Flaw>,
+    /// Whether clients that heard nothing ask again.
+    pub retry: bool,
     /// Where its chance comes from.
     pub chance: Chance,
     /// Whether real nodes get disks that can lose what was not synced. They cost a little with every sync, so
@@ -56,7 +63,10 @@ impl Deployment {
         let options = Options { flaw: self.flaw, ..Options::default() };
         match self.system.as_str() {
             "raft" => {
-                Ok(Box::new(sim::Simulation::<protocols::raft::Raft>::new(self.nodes, options, &self.chance)))
+                let (nodes, spares) = (self.nodes, self.spares);
+                let cluster =
+                    sim::Simulation::<protocols::raft::Raft>::new(nodes, spares, options, &self.chance);
+                Ok(Box::new(if self.retry { cluster.insisting() } else { cluster }))
             }
             other => Err(HarnessError::new("simulate", format!("{other} is not a protocol of ours"))),
         }
@@ -66,22 +76,33 @@ impl Deployment {
     fn remote(&self) -> Result<Box<dyn Cluster>, HarnessError> {
         // What is brought to the hosts is what runs there.
         let program = self.engine.program.clone().map_or_else(own_program, Ok)?;
-        let system = systems::lookup(&self.system, &program, self.flaw.map(Flaw::name))?;
-        let seed = self.chance.split("nodes").bits();
-        let options = ssh_options(&self.ssh, &self.engine);
-        Ok(Box::new(Ssh::new(system, hosts(&self.ssh)?, self.home.clone(), seed, options)))
+        let (mut lines, options) = (hosts(&self.ssh)?, ssh_options(&self.ssh, &self.engine));
+        // Hosts that nobody needs are left alone.
+        lines.truncate(usize::from(self.nodes + self.spares));
+        self.on(&program, |system, nodes, home, seed| {
+            Live::on(Remotes::new(lines.clone(), options.clone()), system, nodes, home, seed)
+        })
     }
 
-    /// Real processes on some kind of ground.
+    /// Real processes of this very program on some kind of ground.
     fn real<G: Ground + 'static>(
         &self,
         lay: impl Fn(Arc<dyn System>, u16, PathBuf, u64) -> Live<G>,
     ) -> Result<Box<dyn Cluster>, HarnessError> {
-        let system = systems::lookup(&self.system, &own_program()?, self.flaw.map(Flaw::name))?;
+        self.on(&own_program()?, lay)
+    }
+
+    fn on<G: Ground + 'static>(
+        &self,
+        program: &Path,
+        lay: impl Fn(Arc<dyn System>, u16, PathBuf, u64) -> Live<G>,
+    ) -> Result<Box<dyn Cluster>, HarnessError> {
+        let system = systems::lookup(&self.system, program, self.flaw.map(Flaw::name), self.retry)?;
         // Nodes run in their own directories: ours must not depend on where we stand.
         let home =
             self.home.canonicalize().map_err(|error| HarnessError::new("find the run directory", error))?;
         let cluster = lay(system, self.nodes, home, self.chance.split("nodes").bits());
+        let cluster = cluster.with_spares(self.spares);
         Ok(Box::new(if self.lossy_disks { cluster.with_lossy_disks() } else { cluster }))
     }
 }
@@ -100,6 +121,19 @@ pub fn hosts(args: &SshArgs) -> Result<Vec<HostLine>, HarnessError> {
             .advise("Name them in a file: --hosts FILE (docs/SSH.md).")
     })?;
     HostLine::read(file)
+}
+
+/// How many hosts are left to stand by when so many are nodes.
+///
+/// # Errors
+/// As [`hosts`], or if there are not even so many.
+pub fn spare_hosts(args: &SshArgs, nodes: u16) -> Result<u16, HarnessError> {
+    let count = hosts(args)?.len();
+    let left = count.checked_sub(usize::from(nodes)).and_then(|left| u16::try_from(left).ok());
+    left.ok_or_else(|| {
+        let error = HarnessError::new("place the nodes", format!("{nodes} need as many hosts, not {count}"));
+        error.advise("Name more hosts in the file of --hosts, or fewer --nodes.")
+    })
 }
 
 /// How hosts are reached, as typed.
@@ -121,7 +155,11 @@ pub fn ssh_options(args: &SshArgs, engine: &DockerOptions) -> SshOptions {
 
 /// How containers are made, as typed.
 pub fn engine(args: &EngineArgs) -> DockerOptions {
-    DockerOptions { command: args.docker_command.clone(), program: args.static_binary.clone() }
+    DockerOptions {
+        command: args.docker_command.clone(),
+        program: args.static_binary.clone(),
+        given: args.containers.clone(),
+    }
 }
 
 /// Settles where a cluster is to run: what was asked for, or what works here, and then why. Must be called while

@@ -1,8 +1,14 @@
 //! `tribunal test`: from what was typed to a verdict.
 
+use crate::again;
 use crate::analyze::{self, Subject};
-use crate::args::{Target, TestArgs};
+use crate::args::{Target, TestArgs, TxnLength};
+use crate::breaking::{self, Breaking};
+use crate::clocks::Clocks;
 use crate::exit::Exit;
+use crate::gallery;
+use crate::listener::Listener;
+use crate::plots;
 use crate::progress::Progress;
 use crate::report;
 use crate::run::{Ending, Limits, Run, Summary};
@@ -10,14 +16,14 @@ use crate::signals;
 use crate::store::{Host, Store, TestFile};
 use crate::tally::Tally;
 use crate::target::{self, Deployment};
+use crate::warden;
 use checkers::Verdict;
-use cluster::{Abilities, Cluster, HarnessError};
+use cluster::{Cluster, HarnessError};
 use history::{Chance, FaultKind, Time};
-use nemesis::Plan;
-use protocols::Flaw;
-use std::collections::BTreeMap;
+use live::warden::Warden;
+use protocols::{Flaw, catalog};
 use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use workloads::{Settings, Workload};
@@ -39,19 +45,21 @@ struct Test {
     seed: u64,
     concurrency: u32,
     flaw: Option<Flaw>,
-    kinds: Vec<FaultKind>,
-    plan: Plan,
-    missing: BTreeMap<FaultKind, String>,
+    nodes: u16,
+    breaking: Breaking,
     workload: Workload,
+    /// What the history is held against.
+    level: String,
     cluster: Box<dyn Cluster>,
+    /// Who cleans up if we are killed. After the cluster, so that in a panic it looks when that is gone.
+    warden: Option<Warden>,
     store: Store,
     started: String,
+    /// Why it ended early, if it did.
+    objection: Option<String>,
     /// Why it does not run on namespaces, if nobody said where it should run.
     instead: Option<String>,
 }
-
-/// What is broken if nothing is said, as far as the target can.
-const USUAL: [FaultKind; 4] = [FaultKind::Partition, FaultKind::Kill, FaultKind::Pause, FaultKind::Packets];
 
 impl Test {
     fn new(args: TestArgs, instead: Option<String>) -> Result<Test, HarnessError> {
@@ -60,12 +68,14 @@ impl Test {
             let why = format!("there is no such system; there is: {}", known.join(", "));
             return Err(HarnessError::new(format!("test {:?}", args.system), why));
         }
-        let args = match args.on {
-            Target::Ssh => TestArgs { nodes: target::hosts(&args.ssh)?.len() as u16, ..args },
-            _ => args,
-        };
-        if !(1..=99).contains(&args.nodes) {
-            return Err(typed("--nodes", args.nodes, "a cluster has 1 to 99 nodes"));
+        let args = with_as_many_nodes_as_places(args)?;
+        let started = jiff::Zoned::now();
+        let seed =
+            args.seed.unwrap_or_else(|| Chance::new(started.timestamp().as_nanosecond() as u64).bits() >> 32);
+        let chance = Chance::new(seed);
+        let nodes = breaking::nodes(&args, &chance);
+        if !(1..=99).contains(&nodes) {
+            return Err(typed("--nodes", nodes, "a cluster has 1 to 99 nodes"));
         }
         if !(args.rate >= 0.0 && args.rate.is_finite()) {
             return Err(typed("--rate", args.rate, "it is a number of calls a second, or 0 for no limit"));
@@ -73,38 +83,27 @@ impl Test {
         if args.timeout.is_zero() {
             return Err(typed("--timeout", "0s", "no answer takes no time at all"));
         }
-        let concurrency = concurrency(&args.concurrency, args.nodes)?;
+        let concurrency = concurrency(&args.concurrency, nodes)?;
         let flaw = args.flaw.as_deref().map(|name| flaw(name, &args.system)).transpose()?;
-        let started = jiff::Zoned::now();
-        let seed =
-            args.seed.unwrap_or_else(|| Chance::new(started.timestamp().as_nanosecond() as u64).bits() >> 32);
-        let chance = Chance::new(seed);
-        let settings =
-            Settings { rate: (args.rate > 0.0).then_some(args.rate), time_limit: args.time_limit, ops: None };
-        let workload =
-            workloads::lookup(&args.workload, &settings, chance.split("workload")).ok_or_else(|| {
-                let known = workloads::names().join(", ");
-                HarnessError::new(
-                    format!("ask {:?}", args.workload),
-                    format!("there is no such workload; there is: {known}"),
-                )
-            })?;
+        let (workload, level) = workload(&args, chance.split("workload"))?;
         let started = started.strftime("%Y%m%dT%H%M%S%.3f").to_string();
         let store = Store::create(&args.store, &format!("{}-{}", args.system, args.workload), &started)?;
         let deployment = Deployment {
             target: args.on,
             system: args.system.clone(),
-            nodes: args.nodes,
+            nodes,
+            spares: spares(&args, nodes)?,
             flaw,
+            retry: args.retry,
             chance: chance.split("cluster"),
-            lossy_disks: breaks_disks(&args),
+            lossy_disks: breaking::breaks_disks(&args),
             engine: target::engine(&args.engine),
             ssh: args.ssh.clone(),
             home: store.path.clone(),
         };
         let cluster = deployment.prepare()?;
         let abilities = cluster.abilities();
-        let (kinds, plan, missing) = faults(&args, &abilities, &chance)?;
+        let breaking = Breaking::new(&args, nodes, &abilities, &chance)?;
         if let Some(call) = workload.calls.iter().find(|call| !abilities.calls.contains(call)) {
             let why = format!("it does not serve {call}, which the workload {} asks", workload.name);
             return Err(HarnessError::new(format!("test {}", args.system), why));
@@ -114,20 +113,22 @@ impl Test {
             seed,
             concurrency,
             flaw,
-            kinds,
-            plan,
-            missing,
+            nodes,
+            breaking,
             workload,
+            level,
             cluster,
+            warden: None,
             store,
             started,
+            objection: None,
             instead,
         })
     }
 
     fn go(mut self) -> Result<Exit, HarnessError> {
         let file = self.file();
-        let sink = self.store.open(&file, &self.plan)?;
+        let sink = self.store.open(&file, &self.breaking.plan)?;
         let stop = signals::stop_flag().map_err(|error| HarnessError::new("listen to signals", error))?;
         report::banner(&file, self.instead.as_deref(), &self.store.path);
         let limits = Limits {
@@ -138,8 +139,16 @@ impl Test {
             finale: Duration::from_secs(60),
             healing: !self.args.no_heal,
         };
+        let lossy = breaking::breaks_disks(&self.args);
+        let presses = self.breaking.kinds.contains(&FaultKind::Pressure);
+        self.warden = warden::needed(&self.args, lossy, presses, &self.store.path)?;
         let summary = self.drive(limits, sink, &stop);
         let stopped = self.cluster.stop();
+        if stopped.is_ok()
+            && let Some(warden) = self.warden.take()
+        {
+            warden.dismiss();
+        }
         if let Err(error) = &summary {
             report::warn(&error.to_string());
         }
@@ -147,9 +156,31 @@ impl Test {
             report::warn(&format!("{error}; the verdict is not touched by this"));
         }
         let subject = Subject::of(&file);
-        let judgement = analyze::analyze(&self.store.history(), &subject, self.args.time_budget)?;
+        let (judgement, history) = analyze::analyze_and_keep(
+            &self.store.history(),
+            &subject,
+            self.args.time_budget,
+            analyze::MEMORY,
+        )?;
+        if let (Some(objection), true) = (&self.objection, judgement.verdict != Verdict::Invalid) {
+            report::warn(&format!(
+                "the judge of the whole history does not share the objection {objection}; please report this"
+            ));
+        }
         self.store.write_json("verdict.json", &judgement)?;
-        report::story(&judgement, &file, &self.store.path);
+        let drawn = plots::draw(&history, &self.store.path).unwrap_or_else(|error| {
+            report::warn(&error.to_string());
+            Vec::new()
+        });
+        let shown = gallery::draw(&judgement.reports, &history, &self.store.path.join("anomalies"), "");
+        let shown = shown.unwrap_or_else(|error| {
+            report::warn(&error.to_string());
+            Vec::new()
+        });
+        let mut drawn: Vec<String> = drawn.into_iter().map(str::to_owned).collect();
+        drawn.extend(shown.first().map(|(_, _, file)| format!("anomalies/{file}")));
+        drawn.extend((shown.len() > 1).then(|| format!("{} more in anomalies/", shown.len() - 1)));
+        report::story(&judgement, &file, &self.store.path, &drawn);
         let failed = stopped.is_err()
             || !matches!(&summary, Ok(Summary { ending, .. }) if !matches!(ending, Ending::Failed(_)));
         Ok(match judgement.verdict {
@@ -166,8 +197,9 @@ impl Test {
         self.cluster.start()?;
         let chance = Chance::new(self.seed).split("nemesis");
         let mut watcher = |now: Time, tally: &Tally| progress.tick(now, tally);
-        let plan = std::mem::take(&mut self.plan);
-        let run = Run::new(
+        let plan = std::mem::take(&mut self.breaking.plan);
+        let listener = self.listener();
+        let mut run = Run::new(
             self.cluster.as_mut(),
             &mut self.workload,
             plan,
@@ -177,8 +209,15 @@ impl Test {
             stop,
             chance,
         )?;
-        let summary = run.go();
+        if let Some(listener) = &listener {
+            run = run.until(Arc::clone(&listener.enough));
+        }
+        let summary = run.with_clocks(&mut Clocks::of(&self.store.path)).go();
         progress.clear();
+        self.objection = listener.and_then(Listener::dismiss);
+        if let Some(objection) = &self.objection {
+            report::warn(&format!("ended early, because it cannot become valid any more: {objection}"));
+        }
         match &summary.ending {
             Ending::Complete => {}
             Ending::Interrupted => report::warn("interrupted: judging what was recorded"),
@@ -188,22 +227,59 @@ impl Test {
         Ok(summary)
     }
 
+    /// Who may end the run early. The simulator needs nobody: it is faster than a listener, and repeats itself exactly.
+    fn listener(&self) -> Option<Listener> {
+        let wanted = self.args.fail_fast.unwrap_or_else(|| std::env::var_os("CI").is_some());
+        if !wanted || self.args.on == Target::Sim {
+            return None;
+        }
+        let (workload, _) = workload(&self.args, Chance::new(0)).ok()?;
+        let listener = Listener::start(&self.store.history(), workload.checkers);
+        listener.map_err(|error| report::warn(&format!("nobody listens to the run: {error}"))).ok()
+    }
+
+    /// What was typed, with everything in it that was drawn.
+    fn meant(&self) -> TestArgs {
+        let TestArgs { nemesis_file, plan, swarm, .. } = &self.args;
+        // What only a file or a plan can say is drawn from it again.
+        let listed = nemesis_file.is_none() && plan.is_none();
+        TestArgs {
+            seed: Some(self.seed),
+            nodes: Some(self.nodes),
+            nemesis: listed.then(|| self.breaking.nemesis.clone()),
+            nemesis_interval: Some(self.breaking.interval),
+            swarm: *swarm && !listed,
+            ..self.args.clone()
+        }
+    }
+
     fn file(&self) -> TestFile {
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         TestFile {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            argv: std::env::args().collect(),
+            argv: again::without_password(std::env::args()),
+            again: again::again(&self.meant()),
             started: self.started.clone(),
             system: self.args.system.clone(),
             target: self.args.on.name(),
             workload: self.args.workload.clone(),
-            nemesis: self.kinds.clone(),
-            missing: self.missing.clone(),
-            nodes: self.args.nodes,
+            expect: Some(self.level.clone()),
+            keys: self.args.keys,
+            key_dist: self.args.key_dist.map(|distribution| distribution.name().to_owned()),
+            ops_per_key: self.args.ops_per_key,
+            txn_length: self.args.txn_length,
+            retry: self.args.retry,
+            nemesis: self.breaking.kinds.clone(),
+            nemesis_list: self.breaking.nemesis.clone(),
+            nemesis_file: self.args.nemesis_file.clone(),
+            plan_file: self.args.plan.clone(),
+            swarm: self.args.swarm,
+            missing: self.breaking.missing.clone(),
+            nodes: self.nodes,
             concurrency: self.concurrency,
             rate: self.args.rate,
             time_limit_ms: millis(self.args.time_limit),
-            nemesis_interval_ms: millis(self.args.nemesis_interval),
+            nemesis_interval_ms: millis(self.breaking.interval),
             timeout_ms: millis(self.args.timeout),
             seed: self.seed,
             flaw: self.flaw.map(|flaw| flaw.name().to_owned()),
@@ -211,6 +287,51 @@ impl Test {
             host: Host::here(),
         }
     }
+}
+
+/// The workload as typed, to be held against what was said, or what the system claims.
+fn workload(args: &TestArgs, chance: Chance) -> Result<(Workload, String), HarnessError> {
+    let settings = Settings {
+        rate: (args.rate > 0.0).then_some(args.rate),
+        time_limit: args.time_limit,
+        ops: None,
+        keys: args.keys,
+        key_distribution: args.key_dist,
+        calls_per_key: args.ops_per_key,
+        txn_length: args.txn_length.map(|TxnLength(least, most)| (least, most)),
+    };
+    let claims = catalog::lookup(&args.system).map_or(&[][..], |system| system.claims);
+    let made = workloads::lookup(&args.workload).and_then(|entry| {
+        let claimed = entry.level_of(claims).ok_or_else(|| {
+            format!("{} claims nothing that it can be held against; say --expect", args.system)
+        });
+        let level = args.expect.as_deref().map_or_else(|| claimed, Ok)?;
+        Ok((entry.workload(&settings, Some(level), chance)?, level.to_owned()))
+    });
+    made.map_err(|why| HarnessError::new(format!("ask {:?}", args.workload), why))
+}
+
+/// Where the places are given, so is how many nodes there are.
+fn with_as_many_nodes_as_places(args: TestArgs) -> Result<TestArgs, HarnessError> {
+    Ok(match args.on {
+        Target::Ssh if args.nodes.is_none() => {
+            TestArgs { nodes: Some(target::hosts(&args.ssh)?.len() as u16), ..args }
+        }
+        Target::Docker if !args.engine.containers.is_empty() => {
+            TestArgs { nodes: Some(args.engine.containers.len() as u16), ..args }
+        }
+        _ if !args.engine.containers.is_empty() => {
+            return Err(typed("--containers", args.engine.containers.join(","), "it goes with --on docker"));
+        }
+        _ => args,
+    })
+}
+
+/// How many nodes stand by: none if members do not change, and where the places are given those that are left.
+fn spares(args: &TestArgs, nodes: u16) -> Result<u16, HarnessError> {
+    let left = if args.on == Target::Ssh { target::spare_hosts(&args.ssh, nodes)? } else { target::SPARES };
+    let given = !args.engine.containers.is_empty();
+    Ok(if breaking::changes_members(args) && !given { left } else { 0 })
 }
 
 fn typed(flag: &str, value: impl std::fmt::Display, why: &str) -> HarnessError {
@@ -239,64 +360,9 @@ fn flaw(name: &str, system: &str) -> Result<Flaw, HarnessError> {
     Ok(flaw)
 }
 
-/// Whether disks are to be broken, and can be.
-fn breaks_disks(args: &TestArgs) -> bool {
-    let named = args.nemesis.as_deref().unwrap_or_default();
-    let planned = args.plan.as_deref().and_then(|plan| fs::read_to_string(plan).ok()).unwrap_or_default();
-    let wanted = ["crash", "disk"].iter().any(|kind| named.contains(kind) || planned.contains(kind));
-    (wanted || named == "all") && linux::disk::can().is_ok()
-}
-
-/// What is to be broken, when, and what the target cannot break although it was asked for.
-type Faults = (Vec<FaultKind>, Plan, BTreeMap<FaultKind, String>);
-
-fn faults(args: &TestArgs, abilities: &Abilities, chance: &Chance) -> Result<Faults, HarnessError> {
-    let cannot = |kind: FaultKind| match abilities.faults.get(&kind) {
-        Some(Ok(())) => None,
-        Some(Err(why)) => Some(why.clone()),
-        None => Some("this target does not know it".to_owned()),
-    };
-    let planned = args.plan.as_deref().map(read_plan).transpose()?;
-    let mut kinds: Vec<FaultKind> = match (&planned, &args.nemesis) {
-        (Some(plan), _) => plan.0.iter().map(|(_, intent)| intent.kind()).collect(),
-        (None, Some(list)) => {
-            nemesis::kinds(list, abilities).map_err(|error| HarnessError::new("use --nemesis", error))?
-        }
-        (None, None) => USUAL.into_iter().filter(|kind| cannot(*kind).is_none()).collect(),
-    };
-    kinds.sort_unstable();
-    kinds.dedup();
-    let missing: BTreeMap<FaultKind, String> =
-        kinds.iter().filter_map(|kind| Some((*kind, cannot(*kind)?))).collect();
-    if let Some((kind, why)) = missing.first_key_value()
-        && !args.allow_missing
-    {
-        return Err(HarnessError::new(format!("inject {kind}"), why)
-            .advise("`tribunal doctor` says what can be broken here; --allow-missing goes on without it."));
-    }
-    kinds.retain(|kind| !missing.contains_key(kind));
-    let plan = match planned {
-        Some(plan) => Plan(plan.0.into_iter().filter(|(_, intent)| kinds.contains(&intent.kind())).collect()),
-        None => nemesis::plan(&kinds, args.nemesis_interval, args.time_limit, chance.split("plan")),
-    };
-    Ok((kinds, plan, missing))
-}
-
-fn read_plan(path: &Path) -> Result<Plan, HarnessError> {
-    let doing = || format!("follow the plan {}", path.display());
-    let bytes = fs::read(path).map_err(|error| HarnessError::new(doing(), error))?;
-    let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| HarnessError::new(doing(), error))?;
-    if !plan.0.is_sorted_by_key(|(at, _)| *at) {
-        return Err(HarnessError::new(doing(), "its times are not ascending"));
-    }
-    Ok(plan)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Args, Command};
-    use clap::Parser;
 
     #[test]
     fn concurrency_is_a_number_or_a_multiple() {
@@ -306,25 +372,5 @@ mod tests {
         for text in ["0", "0n", "-1", "2m", "", "99999999999", "9999n"] {
             assert!(concurrency(text, 5).is_err(), "{text}");
         }
-    }
-
-    fn asked(args: &[&str]) -> Result<Faults, HarnessError> {
-        let words = ["tribunal", "test", "raft"].iter().chain(args);
-        let Command::Test(args) = Args::try_parse_from(words).unwrap().command else { unreachable!() };
-        let mut faults: BTreeMap<_, _> = FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect();
-        faults.insert(FaultKind::Crash, Err("no power switch".to_owned()));
-        super::faults(&args, &Abilities { calls: Vec::new(), faults }, &Chance::new(1))
-    }
-
-    #[test]
-    fn what_cannot_be_broken_is_refused_unless_it_may_be_missing() {
-        let refused = asked(&["--nemesis", "kill,crash"]).unwrap_err().to_string();
-        assert!(refused.contains("no power switch") && refused.contains("--allow-missing"), "{refused}");
-        let (kinds, plan, missing) = asked(&["--nemesis", "kill,crash", "--allow-missing"]).unwrap();
-        assert_eq!(kinds, [FaultKind::Kill]);
-        assert_eq!(missing.get(&FaultKind::Crash).map(String::as_str), Some("no power switch"));
-        assert!(plan.0.iter().all(|(_, intent)| intent.kind() == FaultKind::Kill) && !plan.0.is_empty());
-        let (kinds, _, missing) = asked(&["--nemesis", "all"]).unwrap();
-        assert!(kinds.len() == FaultKind::ALL.len() - 1 && missing.is_empty(), "all is all that it can");
     }
 }

@@ -1,32 +1,41 @@
 //! A whole run in memory: no file, no terminal. For tests and benchmarks.
 
-use crate::analyze::{Judgement, Subject, judge_history};
+use crate::analyze::{Judgement, MEMORY, Subject, judge_history};
 use crate::run::{Limits, Run, Summary};
+use crate::target::SPARES;
 use cluster::{Cluster, HarnessError};
 use history::{Chance, FaultKind, History, jsonl};
-use nemesis::Plan;
+use nemesis::{Plan, Wish, Wishes};
 use protocols::raft::Raft;
-use protocols::{Flaw, Options};
+use protocols::{Compaction, Flaw, Options};
 use sim::Simulation;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use workloads::Settings;
 
-/// A simulated Raft cluster, asked for registers and broken.
+/// A simulated Raft cluster, asked and broken.
 #[derive(Debug, Clone)]
 pub struct Trial {
     /// Where all chance comes from.
     pub seed: u64,
     /// The bug it has.
     pub flaw: Option<Flaw>,
+    /// When nodes take snapshots.
+    pub compaction: Compaction,
+    /// What it is asked.
+    pub workload: &'static str,
+    /// Whether clients that heard nothing ask again.
+    pub retry: bool,
     /// How many nodes.
     pub nodes: u16,
+    /// How many more could join.
+    pub spares: u16,
     /// Calls a second, all workers together.
     pub rate: f64,
     /// The length of the main phase.
     pub time: Duration,
     /// What is broken.
-    pub nemesis: Vec<FaultKind>,
+    pub nemesis: Vec<Wish>,
     /// How long a client waits.
     pub patience: Duration,
     /// How long a fault lasts, on average.
@@ -53,10 +62,14 @@ impl Trial {
         Trial {
             seed,
             flaw: None,
+            compaction: Compaction::default(),
+            workload: "register",
+            retry: false,
             nodes: 5,
+            spares: SPARES,
             rate: 200.0,
             time: Duration::from_secs(60),
-            nemesis: FaultKind::ALL.to_vec(),
+            nemesis: FaultKind::survivable().map(Wish::from).collect(),
             patience: Duration::from_secs(1),
             interval: Duration::from_millis(500),
             plan: None,
@@ -69,12 +82,15 @@ impl Trial {
     /// If the harness itself fails.
     pub fn run(&self) -> Result<Outcome, HarnessError> {
         let chance = Chance::new(self.seed);
-        let options = Options { flaw: self.flaw, ..Options::default() };
-        let mut cluster = Simulation::<Raft>::new(self.nodes, options, &chance.split("cluster"));
-        let settings = Settings { rate: Some(self.rate), time_limit: self.time, ops: None };
-        let mut workload = workloads::lookup("register", &settings, chance.split("workload"))
-            .ok_or_else(|| HarnessError::new("ask", "the register workload is gone"))?;
-        let drawn = || nemesis::plan(&self.nemesis, self.interval, self.time, chance.split("plan"));
+        let options = Options { flaw: self.flaw, compaction: self.compaction, ..Options::default() };
+        let cluster = Simulation::<Raft>::new(self.nodes, self.spares, options, &chance.split("cluster"));
+        let mut cluster = if self.retry { cluster.insisting() } else { cluster };
+        let settings = Settings { rate: Some(self.rate), time_limit: self.time, ..Settings::default() };
+        let mut workload = workloads::lookup(self.workload)
+            .and_then(|entry| entry.workload(&settings, None, chance.split("workload")))
+            .map_err(|why| HarnessError::new(format!("ask {:?}", self.workload), why))?;
+        let wishes = || Wishes::new(self.nemesis.clone(), self.interval);
+        let drawn = || nemesis::plan(&wishes(), self.time, chance.split("plan"));
         let plan = self.plan.clone().unwrap_or_else(drawn);
         let limits = Limits {
             concurrency: 2 * u32::from(self.nodes),
@@ -107,8 +123,9 @@ impl Trial {
     /// # Errors
     /// If nobody knows how.
     pub fn judge(&self, outcome: &Outcome) -> Result<Judgement, HarnessError> {
-        let (workload, nemesis) = ("register".to_owned(), self.nemesis.clone());
-        let subject = Subject { workload, nemesis, covered: true, watched: true };
-        judge_history(&outcome.history, &subject, Duration::from_secs(60))
+        let nemesis = Wishes::new(self.nemesis.clone(), self.interval).kinds();
+        let workload = self.workload.to_owned();
+        let subject = Subject { workload, expect: None, nemesis, covered: true, watched: true };
+        judge_history(&outcome.history, &subject, Duration::from_secs(60), MEMORY)
     }
 }

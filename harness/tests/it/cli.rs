@@ -20,7 +20,13 @@ fn bad_arguments_are_refused_with_a_reason() {
     for (args, what) in [
         (&["test"][..], "<SYSTEM>"),
         (&["test", "rafd"], "there is no such system"),
-        (&["test", "raft", "--workload", "bank"], "there is no such workload"),
+        (&["test", "raft", "--workload", "frob"], "there is no such workload; there is: register"),
+        (&["test", "raft", "--workload", "bank", "--keys", "3"], "its keys cannot be chosen"),
+        (&["test", "raft", "--workload", "set", "--txn-length", "3"], "the length of its transactions"),
+        (&["test", "raft", "--workload", "append", "--txn-length", "4-2"], "no length such as 4 or 1-4"),
+        (&["test", "raft", "--workload", "append", "--key-dist", "even"], "there is: uniform, zipf"),
+        (&["test", "raft", "--workload", "append", "--expect", "linearizable"], "but strict-serializable"),
+        (&["test", "raft", "--keys", "0"], "invalid value"),
         (&["test", "raft", "--nodes", "0"], "1 to 99 nodes"),
         (&["test", "raft", "--nodes", "many"], "invalid value"),
         (&["test", "raft", "--concurrency", "0"], "1 to 10000 clients"),
@@ -78,7 +84,7 @@ fn a_history_that_makes_no_sense_is_named_with_its_line() {
 
     for (bytes, what) in [
         (Vec::new(), "the file is empty"),
-        (b"PK\x03\x04\x00\xff".to_vec(), "not a Tribunal history"),
+        (b"PK\x03\x04\x00\xff".to_vec(), "in no known format"),
         (text.replacen("tribunal_history\":1", "tribunal_history\":7", 1).into_bytes(), "format 7"),
         (text.replacen("\"invoke\"", "\"invoke", 1).into_bytes(), "is garbled"),
         (text.replacen("{\"time\":", "{\"tim\":", 1).into_bytes(), "line 2 is garbled"),
@@ -109,9 +115,11 @@ fn everything_can_be_listed_and_helped() {
         (&["list"][..], "partition"),
         (&["list", "systems"], "raft"),
         (&["list", "workloads"], "register"),
+        (&["list", "workloads"], "append          transactions that read lists"),
         (&["list", "nemeses"], "kill"),
         (&["list", "targets"], "sim"),
         (&["list", "flaws"], "stale-local-reads"),
+        (&["list", "models"], "register"),
         (&["test", "--help"], "Examples:"),
         (&["check", "--help"], "tribunal check store/latest"),
         (&["--version"], "tribunal 0."),
@@ -142,10 +150,37 @@ fn a_violation_is_told_and_can_be_repeated() {
     {
         assert!(ended.out.contains(what), "no {what:?}: {}", ended.said());
     }
+    let drawn = ended.out.lines().find_map(|line| line.strip_prefix("drawn    ")).unwrap();
+    let picture = drawn.split(", ").find(|name| name.starts_with("anomalies/1-")).unwrap();
+    let picture = store.path().join("raft-register/latest").join(picture);
+    assert!(std::fs::read_to_string(picture).unwrap().contains("on k"), "{drawn}");
     let again = ended.out.lines().find_map(|line| line.strip_prefix("again    tribunal ")).unwrap();
     let words: Vec<&str> = again.split_whitespace().collect();
     let repeated = run(&words, store.path());
     let digest = |said: &str| said.split("digest ").nth(1).map(|rest| rest[..32].to_owned());
     assert_eq!(digest(&repeated.out), digest(&ended.out), "the command that is printed makes the same run");
     assert!(digest(&ended.out).is_some());
+}
+
+#[test]
+fn what_is_expected_is_judged_and_kept() {
+    let store = TempDir::new().unwrap();
+    let args =
+        ["test", "raft", "--on", "sim", "--seed", "1", "--flaw", "stale-local-reads", "--time-limit", "10s"];
+    let options = ["--workload", "append", "--keys", "5", "--key-dist", "zipf", "--txn-length", "2-3"];
+    let strict = run(&[&args[..], &options].concat(), store.path());
+    assert_eq!(strict.code, Some(1), "{}", strict.said());
+    assert!(strict.out.contains("strict-serializable"), "{}", strict.said());
+    for (option, value) in [("--keys", "5"), ("--key-dist", "zipf"), ("--txn-length", "2-3")] {
+        assert!(strict.out.contains(&format!("{option} {value}")), "it can be repeated: {}", strict.said());
+    }
+    // Every node applies one log in order: who reads an old part of it reads a snapshot.
+    let weak = run(&[&args[..], &options, &["--expect", "snapshot-isolation"]].concat(), store.path());
+    assert_eq!(weak.code, Some(0), "{}", weak.said());
+    assert!(weak.out.contains("--expect snapshot-isolation"), "{}", weak.said());
+    let latest = store.path().join("latest");
+    let path = latest.to_str().unwrap();
+    assert_eq!(run(&["check", path], store.path()).code, Some(0), "what was expected is expected again");
+    let again = run(&["check", path, "--workload", "append"], store.path());
+    assert_eq!(again.code, Some(1), "{}", again.said());
 }

@@ -19,7 +19,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let directory = TempDir::new().unwrap();
-        let system = systems::lookup("raft", Path::new(env!("CARGO_BIN_EXE_tribunal")), None).unwrap();
+        let system = systems::lookup("raft", Path::new(env!("CARGO_BIN_EXE_tribunal")), None, false).unwrap();
         let mut local = Local::new(system, 3, directory.path().join("run"), 7);
         local.start().unwrap();
         Bench { local, _directory: directory }

@@ -1,7 +1,10 @@
 //! `docs/FORMATS.md` says the truth: the code reads its examples, and they show everything there is.
 
-use history::{Call, Doubt, Entry, Event, Fault, Injection, Outcome, Phase, Refusal, Reply};
-use nemesis::{Intent, Plan, Selector, Shape};
+use history::{
+    Call, Doubt, Entry, Event, Evidence, Fault, Injection, Moment, Mop, NodeId, Outcome, Phase, Refusal,
+};
+use history::{Reply, Time};
+use nemesis::{Intent, Plan, Selector, Shape, Turnover};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,8 +37,12 @@ fn names(event: &Event) -> Vec<&'static str> {
             Call::Write { .. } => "write",
             Call::Cas { expected: Some(_), .. } => "cas",
             Call::Cas { expected: None, .. } => "cas nil",
+            Call::Txn { mops } => return mops.iter().map(mop_name).collect(),
+            call => call.kind().name(),
         }],
         Event::Complete { outcome, .. } => vec![outcome_name(outcome)],
+        Event::Noticed { moment: Moment::NewLeader, .. } => vec!["new leader"],
+        Event::Noticed { moment: Moment::Started, .. } => vec!["started"],
         Event::Inject(fault) => vec![fault_name(fault)],
         Event::Injected { result, .. } => vec![match **result {
             Injection::Installed(_) => "installed",
@@ -47,16 +54,37 @@ fn names(event: &Event) -> Vec<&'static str> {
     }
 }
 
+fn mop_name(mop: &Mop) -> &'static str {
+    match mop {
+        Mop::Read { .. } => "txn read",
+        Mop::Write { .. } => "txn write",
+        Mop::Append { .. } => "txn append",
+        Mop::Send { .. } => "txn send",
+        Mop::Poll => "txn poll",
+    }
+}
+
 fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Ok(Reply::Done) => "ok done",
         Outcome::Ok(Reply::Read(Some(_))) => "ok read",
         Outcome::Ok(Reply::Read(None)) => "ok read nil",
+        Outcome::Ok(Reply::List(_)) => "ok list",
+        Outcome::Ok(Reply::Count(_)) => "ok count",
+        Outcome::Ok(Reply::Is(_)) => "ok is",
+        Outcome::Ok(Reply::Held(_)) => "ok held",
+        Outcome::Ok(Reply::Balances(_)) => "ok balances",
+        Outcome::Ok(Reply::Leader(_)) => "ok leader",
+        Outcome::Ok(Reply::Changes(_)) => "ok changes",
+        Outcome::Ok(Reply::Txn(_)) => "ok txn",
         Outcome::Fail(Refusal::Mismatch { .. }) => "mismatch",
         Outcome::Fail(Refusal::NotLeader { .. }) => "not leader",
         Outcome::Fail(Refusal::Unreachable) => "unreachable",
         Outcome::Fail(Refusal::Unserved) => "unserved",
         Outcome::Fail(Refusal::Stopping) => "stopping",
+        Outcome::Fail(Refusal::Aborted) => "aborted",
+        Outcome::Fail(Refusal::NotHeld) => "not held",
+        Outcome::Fail(Refusal::Other(_)) => "refused",
         Outcome::Unknown(Doubt::Timeout) => "timeout",
         Outcome::Unknown(Doubt::Disconnected) => "disconnected",
         Outcome::Unknown(Doubt::Deposed) => "deposed",
@@ -69,13 +97,18 @@ fn fault_name(fault: &Fault) -> &'static str {
     match fault {
         Fault::Cut { .. } => "cut",
         Fault::Kill { .. } => "kill",
-        Fault::Crash { .. } => "crash",
+        Fault::Terminate { .. } => "terminate",
+        Fault::Crash { unsynced: None, .. } => "crash",
+        Fault::Crash { unsynced: Some(_), .. } => "crash in a certain way",
         Fault::Start { .. } => "start",
         Fault::Pause { .. } => "pause",
         Fault::Resume { .. } => "resume",
         Fault::Impair { .. } => "impair",
         Fault::Skew { .. } => "skew",
         Fault::Sicken { .. } => "sicken",
+        Fault::Press { .. } => "press",
+        Fault::Damage { .. } => "damage",
+        Fault::Members { .. } => "members",
         Fault::Repair { .. } => "repair",
     }
 }
@@ -83,17 +116,28 @@ fn fault_name(fault: &Fault) -> &'static str {
 fn intent_names(intent: &Intent) -> Vec<&'static str> {
     match intent {
         Intent::Partition(shape) => match shape {
-            Shape::Halves | Shape::Bridge | Shape::MajoritiesRing => vec!["partition", shape.name()],
-            Shape::Isolate(of) | Shape::Mute(of) | Shape::Deaf(of) => {
+            Shape::Halves | Shape::Bridge | Shape::MajoritiesRing | Shape::Grudge(_) => {
+                vec!["partition", shape.name()]
+            }
+            Shape::Isolate(of) | Shape::Apart(of) | Shape::Mute(of) | Shape::Deaf(of) => {
                 vec!["partition", shape.name(), selector_name(of)]
             }
         },
         Intent::Kill(of) => vec!["kill", selector_name(of)],
+        Intent::Restart { of, .. } => vec!["restart", selector_name(of)],
+        Intent::Strobe { of, .. } => vec!["strobe", selector_name(of)],
+        Intent::Terminate(of) => vec!["terminate", selector_name(of)],
         Intent::Crash(of) => vec!["crash", selector_name(of)],
+        Intent::PowerCut { of, .. } => vec!["power cut", selector_name(of)],
         Intent::Pause(of) => vec!["pause", selector_name(of)],
         Intent::Packets { of, .. } => vec!["packets", selector_name(of)],
         Intent::Clock { of, .. } => vec!["clock", selector_name(of)],
         Intent::Disk { of, .. } => vec!["disk", selector_name(of)],
+        Intent::Pressure { of, .. } => vec!["pressure", selector_name(of)],
+        Intent::Damage { of, .. } => vec!["damage", selector_name(of)],
+        Intent::Members(Turnover::Grow) => vec!["members", "grow"],
+        Intent::Members(Turnover::Shrink(of)) => vec!["members", "shrink", selector_name(of)],
+        Intent::Members(Turnover::Replace(of)) => vec!["members", "replace", selector_name(of)],
         Intent::Repair(_) => vec!["repair"],
     }
 }
@@ -106,6 +150,7 @@ fn selector_name(selector: &Selector) -> &'static str {
         Selector::MinorityThird => "minority third",
         Selector::Primaries => "primaries",
         Selector::All => "all",
+        Selector::Subject => "subject",
         Selector::These(_) => "these",
     }
 }
@@ -119,7 +164,7 @@ fn every_line_of_a_history_is_as_documented() {
         shown.extend(names(&entry.event));
     }
     // Counted from the matches above: a variant that the page does not show is missing here.
-    let everything = 4 + 4 + 13 + 10 + 3 + 2;
+    let everything = 4 + (4 + 5 + 19) + 24 + 2 + 15 + 3 + 2;
     assert_eq!(shown.len(), everything, "{shown:?}");
 }
 
@@ -130,21 +175,44 @@ fn the_first_line_of_a_history_is_as_documented() {
 }
 
 #[test]
+fn every_record_of_a_transaction_is_as_documented() {
+    use checkers::atomicity::{Record, Step};
+    let mut shown = BTreeSet::new();
+    for line in blocks("json", "records").into_iter().flat_map(str::lines) {
+        let record: Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(serde_json::to_string(&record).unwrap(), line);
+        shown.insert(match record.step {
+            Step::Began(_) => 0,
+            Step::VotedYes => 1,
+            Step::VotedNo => 2,
+            Step::HeardYes(_) => 3,
+            Step::PreCommitted => 4,
+            Step::Committed => 5,
+            Step::Aborted => 6,
+            Step::Applied => 7,
+        });
+    }
+    assert_eq!(shown.len(), 8, "{shown:?}");
+}
+
+#[test]
 fn a_plan_is_as_documented() {
     let [text] = blocks("json", "plan")[..] else { panic!("there is one plan") };
-    let plan: Plan = serde_json::from_str(text).unwrap();
-    assert!(plan.0.is_sorted_by_key(|(at, _)| *at));
+    let plan = Plan::read(text, 5).unwrap();
+    assert!(plan.0.is_sorted_by_key(|step| step.at));
     let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(again, plan);
-    let shown: BTreeSet<_> = plan.0.iter().flat_map(|(_, intent)| intent_names(intent)).collect();
-    assert_eq!(shown.len(), 8 + 6 + 7, "{shown:?}");
+    let shown: BTreeSet<_> = plan.0.iter().flat_map(|step| intent_names(&step.intent)).collect();
+    assert_eq!(shown.len(), 15 + 8 + 8 + 3, "{shown:?}");
+    let awaited: BTreeSet<_> = plan.0.iter().filter_map(|step| step.when).collect();
+    assert_eq!(awaited.len(), Moment::ALL.len(), "{awaited:?}");
 }
 
 #[test]
 fn the_compact_notation_is_as_documented() {
     let [text] = blocks("text", "compact")[..] else { panic!("there is one block") };
     let history = history::text::parse(text).unwrap();
-    assert_eq!(history.ops().len(), 8);
+    assert_eq!(history.ops().len(), 35);
 }
 
 /// Where there is something in a JSON value: `reports.anomalies.name`. Elements of one list are taken together.
@@ -175,6 +243,15 @@ fn tribunal(args: &[&str]) -> std::process::Output {
 }
 
 #[test]
+fn the_clocks_on_the_page_are_read() {
+    let lines: Vec<&str> = blocks("json", "clocks").iter().flat_map(|block| block.lines()).collect();
+    let rows: Vec<tribunal::clocks::Row> =
+        lines.iter().map(|line| serde_json::from_str(line).expect("it is a reading")).collect();
+    let again: Vec<String> = rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+    assert_eq!(again, lines);
+}
+
+#[test]
 fn a_run_writes_its_test_file_as_documented() {
     let store = tempfile::tempdir().unwrap();
     let place = store.path().to_str().unwrap();
@@ -192,6 +269,13 @@ fn a_verdict_is_written_as_documented() {
     let mut writer = history::jsonl::Writer::new(Vec::new()).unwrap();
     for entry in stale.entries() {
         writer.add(entry.time, entry.event.clone()).unwrap();
+    }
+    let kill = Box::new(Fault::Kill { nodes: vec![NodeId(3)] });
+    let result = Box::new(Injection::Installed(Evidence("it is gone".to_owned())));
+    for (at, event) in
+        [Event::Inject(kill.clone()), Event::Injected { fault: kill, result }].into_iter().enumerate()
+    {
+        writer.add(Time::from_secs(60 + at as u64), event).unwrap();
     }
     fs::write(run.path().join("history.jsonl"), writer.finish().unwrap()).unwrap();
     let output = tribunal(&["check", run.path().to_str().unwrap()]);

@@ -47,13 +47,15 @@ fn five_processes_are_broken_and_judged() {
         "400",
         "--seed",
         "5",
+        "--nemesis",
+        "partition,kill,pause,packets,members",
     ];
     let ended = run(&args, store.path());
     assert_eq!(ended.code, Some(0), "{}", ended.said());
     assert!(ended.out.contains("\nVALID\n"), "{}", ended.said());
     let history = history(store.path());
     assert!(history.matches(r#""outcome":{"ok""#).count() > 1_000, "{}", ended.said());
-    for kind in ["cut", "kill", "pause", "impair"] {
+    for kind in ["cut", "kill", "pause", "impair", "members"] {
         let installed =
             |line: &&str| line.contains(&format!(r#""fault":{{"{kind}""#)) && line.contains("installed");
         assert!(history.lines().any(|line| installed(&line)), "{kind} was never installed\n{}", ended.said());
@@ -94,6 +96,36 @@ fn known_bugs_are_found_on_real_processes() {
         }
     }
     panic!("only {found:?} were found");
+}
+
+#[test]
+fn a_run_that_is_lost_ends_early_and_is_judged_all_the_same() {
+    let _alone = alone();
+    let store = store();
+    let args = [
+        "test",
+        "raft",
+        "--on",
+        "local",
+        "--time-limit",
+        "2m",
+        "--nemesis-interval",
+        "700ms",
+        "--rate",
+        "1000",
+    ];
+    let flawed =
+        ["--concurrency", "4n", "--flaw", "stale-local-reads", "--nemesis", "partition,kill", "--fail-fast"];
+    let ended = run(&[&args[..], &flawed].concat(), store.path());
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert!(ended.err.contains("ended early") && ended.out.contains("\nINVALID\n"), "{}", ended.said());
+    let history = history(store.path());
+    let healed =
+        history.lines().find(|line| line.contains(r#""phase":"heal""#)).expect("it is healed as always");
+    let time =
+        healed.split([':', ',']).nth(1).and_then(|time| time.parse::<u64>().ok()).expect("it has a time");
+    assert!(time < 100_000_000_000, "the main phase was to last two minutes: {healed}");
+    assert!(history.contains(r#""phase":"done""#), "it is read finally as always");
 }
 
 /// Runs a flawed cluster; the line of the judge that finds it guilty.
@@ -177,5 +209,21 @@ fn all_nodes_killed_for_good_proves_nothing() {
             "{target}: {}",
             ended.said()
         );
+    }
+}
+
+#[test]
+fn real_processes_serve_other_workloads_and_know_who_asks_again() {
+    let _alone = alone();
+    for workload in ["append", "lock"] {
+        let store = store();
+        let args = ["test", "raft", "--on", "local", "--workload", workload, "--retry", "--seed", "1"];
+        let weather = ["--time-limit", "5s", "--nemesis", "kill", "--nemesis-interval", "1s"];
+        let ended = run(&[&args[..], &weather].concat(), store.path());
+        assert_eq!(ended.code, Some(0), "{workload}: {}", ended.said());
+        let again = format!("--workload {workload} --retry");
+        assert!(ended.out.contains(&again), "{workload}: {}", ended.said());
+        let checked = run(&["check", store.path().join("latest").to_str().unwrap()], store.path());
+        assert_eq!(checked.code, Some(0), "judged by the same workload: {}", checked.said());
     }
 }

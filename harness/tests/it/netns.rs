@@ -40,8 +40,8 @@ fn break_everything(store: &Path, user: Option<u32>) -> Ended {
     fs::copy(env!("CARGO_BIN_EXE_tribunal"), &program).expect("the program can be copied");
     fs::set_permissions(store, fs::Permissions::from_mode(0o777)).expect("the store is ours");
     let args =
-        ["test", "raft", "--on", "netns", "--time-limit", "16s", "--nemesis-interval", "2s", "--rate", "300"];
-    let nemesis = ["--nemesis", "partition,kill,pause,packets,clock", "--seed", "11"];
+        ["test", "raft", "--on", "netns", "--time-limit", "18s", "--nemesis-interval", "2s", "--rate", "300"];
+    let nemesis = ["--nemesis", "partition,kill,kill:terminate,pause,packets,clock,members", "--seed", "11"];
     let mut command = Command::new(&program);
     command.args(args).args(nemesis).env("TRIBUNAL_STORE", store.join("runs"));
     command.current_dir(store);
@@ -61,7 +61,7 @@ fn five_machines_are_broken_and_judged(test: &str, user: Option<u32>) {
     assert_eq!(ended.code, Some(0), "{}", ended.said());
     let history =
         fs::read_to_string(store.path().join("runs/latest/history.jsonl")).expect("it was recorded");
-    for kind in ["cut", "kill", "pause", "impair", "skew"] {
+    for kind in ["cut", "kill", "terminate", "pause", "impair", "skew", "members"] {
         let installed =
             |line: &str| line.contains(&format!(r#""fault":{{"{kind}""#)) && line.contains("installed");
         assert!(history.lines().any(installed), "{kind} was never installed\n{}", ended.said());

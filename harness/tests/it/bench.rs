@@ -1,0 +1,31 @@
+//! `tribunal bench checkers`.
+
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn bench(args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
+    command.args(["bench", "checkers", "--quick"]).args(args);
+    let output: Output = command.output().expect("the program was built");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_row_is_measured_and_told_to_people_and_programs() {
+    let (code, out, err) = bench(&["--filter", "862", "--json"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let lines: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
+    let [machine, row] = &lines[..] else { panic!("{out}") };
+    assert!(machine["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{machine}");
+    let measured = &row["measured"];
+    assert_eq!((&measured["events"], &measured["verdict"]), (&Value::from(1730), &Value::from("invalid")));
+    assert!(measured["whole"]["memory"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{row}");
+
+    let (code, out, err) = bench(&["--filter", "862"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("register: 862") && out.contains("1 rows, 0 with a wrong verdict"), "{out}");
+    let (code, _, err) = bench(&["--filter", "frob"]);
+    assert_eq!(code, Some(254), "{err}");
+}

@@ -1,0 +1,55 @@
+//! `docs/PROTOCOLS.md` says what the code says.
+
+use protocols::Flaw;
+use protocols::catalog::{Entry, PROTOCOLS};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use workloads::WORKLOADS;
+
+const HEAD: &str = "# Protocols
+
+What the reference node can run, what each protocol promises, which workloads hold it to that, and which mistakes it can be
+told to make. This page is written by a test from the code: `UPDATE_GOLDENFILES=1 cargo test -p tribunal --test it protocols`.
+
+A workload judges a protocol by the strongest of its own levels that the protocol claims; `--expect LEVEL` says otherwise.
+";
+
+fn page() -> String {
+    PROTOCOLS.iter().fold(HEAD.to_owned(), |page, protocol| page + &section(protocol))
+}
+
+fn section(protocol: &Entry) -> String {
+    let Entry { name, about, claims, .. } = protocol;
+    let mut page = format!("\n## {name}\n\n{about}.\n\nClaims to be {}.\n\n", claims.join(" and "));
+    page.push_str("| Workload | Asks | Held against |\n|---|---|---|\n");
+    let served =
+        WORKLOADS.iter().filter(|entry| entry.calls.iter().all(|call| protocol.serves.contains(call)));
+    for entry in served {
+        // What promises one thing has no levels to choose from.
+        let level = match entry.level_of(claims) {
+            Some("all") => "what it is".to_owned(),
+            Some(level) => format!("`{level}`"),
+            None => "nothing that is claimed: say `--expect`".to_owned(),
+        };
+        let _ = writeln!(page, "| `{}` | {} | {level} |", entry.name, entry.about);
+    }
+    page.push_str("\n| Flaw | What goes wrong | Who made this mistake, or says not to |\n|---|---|---|\n");
+    for flaw in Flaw::ALL.into_iter().filter(|flaw| flaw.protocol() == *name) {
+        let _ = writeln!(page, "| `{flaw}` | {} | {} |", flaw.about(), flaw.cite());
+    }
+    page
+}
+
+#[test]
+fn the_page_of_protocols_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOLS.md");
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some_and(|set| set == "1") {
+        fs::write(&path, page()).expect("the page can be written");
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page(),
+        "docs/PROTOCOLS.md is not what the code says: see its beginning for the command"
+    );
+}

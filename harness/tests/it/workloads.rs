@@ -1,0 +1,142 @@
+//! Every workload: its mix, its finale, and what it says of a sound cluster.
+
+use crate::simulated::each_seed;
+use checkers::{Budget, Verdict, judge};
+use history::{CallKind, Chance, History, NodeId, Op, Phase};
+use protocols::Store;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tribunal::trial::Trial;
+use workloads::{Entry, Manners, Settings, WORKLOADS, simulate};
+
+const WORKERS: u32 = 10;
+
+/// So many seconds of a workload on the store alone, in virtual time.
+fn run(entry: &Entry, manners: Manners, seconds: u64, seed: u64) -> History {
+    let (mut store, chance) = (Store::default(), Chance::new(seed));
+    let time_limit = Duration::from_secs(seconds);
+    let settings = Settings { rate: Some(200.0), time_limit, ..Settings::default() };
+    let workload = entry.workload(&settings, None, chance.split("workload"));
+    let mut workload = workload.expect("its own settings fit");
+    let mut serve = |ticket, call: &history::Call| match call {
+        // Who leads is nothing that the store knows.
+        history::Call::Leader => history::Outcome::Ok(history::Reply::Leader(Some((NodeId(1), 1)))),
+        call => store.apply(ticket, call),
+    };
+    let run = simulate(&mut workload, manners, WORKERS, &NodeId::all(5), &mut serve, chance.split("answers"));
+    run.unwrap_or_else(|malformed| panic!("{}, seed {seed}: {malformed}", entry.name))
+}
+
+fn ops_of(history: &History, phase: Phase) -> Vec<Op<'_>> {
+    let finale = history.began(Phase::Final).expect("it has a finale");
+    let is_final = |op: &Op<'_>| history.entries()[op.invoked].time > finale;
+    history.ops().filter(|op| is_final(op) == (phase == Phase::Final)).collect()
+}
+
+/// Of a hundred calls of the main phase, how many of each kind.
+fn shares(history: &History) -> BTreeMap<CallKind, usize> {
+    let (mut counts, ops): (BTreeMap<CallKind, usize>, _) = (BTreeMap::new(), ops_of(history, Phase::Main));
+    ops.iter().for_each(|op| *counts.entry(op.call.kind()).or_default() += 1);
+    counts.values_mut().for_each(|count: &mut usize| *count = (*count * 200 / ops.len()).div_ceil(2));
+    counts
+}
+
+#[test]
+fn each_asks_the_mix_that_it_claims() {
+    use CallKind::*;
+    for entry in WORKLOADS {
+        let mix: &[(CallKind, usize)] = match entry.name {
+            "register" => &[(Read, 40), (Write, 30), (Cas, 30)],
+            "multi-register" | "append" | "rw" | "write-skew" | "long-fork" => &[(Txn, 100)],
+            "causal" => &[(Read, 67), (Write, 33)],
+            "sessions" => &[(Read, 58), (Write, 42)],
+            "bank" => &[(Transfer, 50), (Balances, 50)],
+            "set" => &[(Add, 100)],
+            "set-full" => &[(Add, 50), (Elements, 50)],
+            "list" => &[(Append, 50), (Elements, 50)],
+            "counter" => &[(Increment, 50), (Count, 50)],
+            "queue" => &[(Enqueue, 56), (Dequeue, 44)],
+            "unique-ids" => &[(NextId, 100)],
+            // Ten clients want four locks, so most are turned away. Who has one writes twice for each time that it
+            // reads or lets go.
+            "lock" => &[(Acquire, 63), (Guarded, 19), (Read, 9), (Release, 9)],
+            "watch" => &[(Write, 50), (Watch, 50)],
+            "monotonic" => &[(Add, 100)],
+            "election" => &[(Leader, 100)],
+            other => panic!("nobody says what {other} asks"),
+        };
+        let seen = shares(&run(entry, Manners::PERFECT, 60, 1));
+        let near =
+            |(kind, share): &(CallKind, usize)| seen.get(kind).is_some_and(|seen| seen.abs_diff(*share) <= 3);
+        assert!(
+            mix.iter().all(near) && mix.len() == seen.len(),
+            "{}: {seen:?} instead of {mix:?}",
+            entry.name
+        );
+        assert!(mix.iter().all(|(kind, _)| entry.calls.contains(kind)), "{}", entry.name);
+    }
+}
+
+#[test]
+fn each_is_valid_of_the_store_alone_and_reads_everything_back() {
+    for entry in WORKLOADS {
+        for (seed, manners) in
+            [(1, Manners::PERFECT), (2, Manners::TROUBLED), (3, Manners::SLOW), (4, Manners::TROUBLED)]
+        {
+            let history = run(entry, manners, 20, seed);
+            let again = run(entry, manners, 20, seed);
+            assert_eq!(history.digest(), again.digest(), "{}, seed {seed}", entry.name);
+            let workload = entry.workload(&Settings::default(), None, Chance::new(0)).expect("it fits");
+            let judges: Vec<_> = workload.checkers.iter().map(AsRef::as_ref).collect();
+            let reports = judge(&judges, &history, &Budget::default());
+            for report in &reports {
+                assert_eq!(report.verdict, Verdict::Valid, "{}, seed {seed}: {report:#?}", entry.name);
+            }
+            // Every key that was asked for is asked for in the end, until it answers.
+            let keys = |phase| -> std::collections::BTreeSet<_> {
+                let ops = ops_of(&history, phase).into_iter();
+                ops.filter(|op| phase == Phase::Main || op.outcome.is_ok())
+                    .filter_map(|op| op.call.key())
+                    .collect()
+            };
+            assert!(keys(Phase::Final).is_superset(&keys(Phase::Main)), "{}, seed {seed}", entry.name);
+            let last = ops_of(&history, Phase::Final);
+            assert!(last.iter().any(|op| op.outcome.is_ok()), "{}, seed {seed}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn the_accounts_of_the_bank_are_those_of_the_workload() {
+    use protocols::Bank;
+    assert_eq!((workloads::bank::ACCOUNTS, workloads::bank::INITIAL), (Bank::ACCOUNTS, Bank::INITIAL));
+}
+
+/// Thirty short runs of each, all faults, with and without clients that ask again.
+#[test]
+fn each_is_valid_of_sound_raft_whatever_is_broken_and_a_seed_is_a_run() {
+    let all = WORKLOADS.len() as u64;
+    each_seed(0..30 * all, |number| {
+        let (entry, seed) = (&WORKLOADS[(number % all) as usize], number / all + 1);
+        let trial = Trial {
+            workload: entry.name,
+            retry: seed % 2 == 0,
+            time: Duration::from_secs(8),
+            ..Trial::new(seed)
+        };
+        let run = || trial.run().map_err(|error| error.to_string());
+        let (first, second) = (run()?, run()?);
+        if first.history.digest() != second.history.digest() {
+            return Err(format!("{}, seed {seed}: two runs, two digests", entry.name));
+        }
+        let judgement = trial.judge(&first).map_err(|error| error.to_string())?;
+        let bad = judgement.reports.iter().find(|report| {
+            // In eight seconds not every fault finds its moment: that is no matter here.
+            report.verdict != Verdict::Valid && report.checker != "coverage"
+        });
+        match bad {
+            None => Ok(()),
+            Some(report) => Err(format!("{}, seed {seed}: {report:#?}", entry.name)),
+        }
+    });
+}
