@@ -4,6 +4,7 @@ use crate::args::{Target, TestArgs};
 use cluster::{Abilities, HarnessError};
 use history::{Chance, FaultKind};
 use nemesis::{Plan, Wish, Wishes};
+use protocols::catalog;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -116,6 +117,22 @@ impl Breaking {
     }
 }
 
+/// What a cluster can make of what a system says that it survives. Of a system that says nothing of the kind, everything
+/// is expected.
+///
+/// # Panics
+/// If what a protocol says of itself makes no sense: a test looks at all of them.
+pub fn survived(system: &str, abilities: &Abilities) -> Vec<Wish> {
+    let said = catalog::lookup(system).map(|entry| entry.survives);
+    let list = said.map_or_else(|| "all".to_owned(), |said| said.join(","));
+    if list.is_empty() {
+        return Vec::new();
+    }
+    let can = |wish: &Wish| abilities.faults.get(&wish.kind).is_some_and(Result::is_ok);
+    let wishes = Wish::list(&list, abilities).expect("a protocol survives what can be wished for");
+    wishes.into_iter().filter(can).collect()
+}
+
 fn interval(args: &TestArgs, chance: &Chance) -> Duration {
     let usual = || if args.swarm { nemesis::swarm_interval(INTERVAL, chance) } else { INTERVAL };
     args.nemesis_interval.unwrap_or_else(usual)
@@ -127,13 +144,14 @@ fn wishes(args: &TestArgs, abilities: &Abilities, chance: &Chance) -> Result<Wis
         let read = Wish::list(list, abilities).map(|list| Wishes::new(list, interval));
         read.map_err(|error| HarnessError::new("use --nemesis", error))
     };
-    let can = |kind: &FaultKind| abilities.faults.get(kind).is_some_and(Result::is_ok);
-    let usual = || USUAL.into_iter().filter(can).map(Wish::from).collect();
+    let survived = || survived(&args.system, abilities);
+    let usual = || survived().into_iter().filter(|wish| USUAL.contains(&wish.kind)).collect();
     let wishes = match (&args.nemesis_file, &args.nemesis) {
         (Some(path), _) => Wishes::read(&read(path, "break things as")?, interval)
             .map_err(|error| HarnessError::new(format!("break things as {} says", path.display()), error))?,
+        (None, Some(list)) if list.trim() == "all" => Wishes::new(survived(), interval),
         (None, Some(list)) => listed(list)?,
-        (None, None) if args.swarm => listed("all")?,
+        (None, None) if args.swarm => Wishes::new(survived(), interval),
         (None, None) => Wishes::new(usual(), interval),
     };
     Ok(if args.swarm { nemesis::swarm(wishes, chance) } else { wishes })

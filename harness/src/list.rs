@@ -47,10 +47,11 @@ fn rows(topic: Topic) -> Vec<(String, String)> {
         }
         Topic::Models => checkers::catalog::MODELS.iter().map(model).collect(),
         Topic::Flaws => {
-            let about = |flaw: Flaw| {
-                (flaw.name().to_owned(), format!("{}: {} ({})", flaw.protocol(), flaw.about(), flaw.cite()))
+            let about = |flaw: &Flaw| {
+                let protocols = flaw.protocols().join(", ");
+                (flaw.name().to_owned(), format!("{protocols}: {} ({})", flaw.about(), flaw.cite()))
             };
-            Flaw::ALL.into_iter().map(about).collect()
+            Flaw::ALL.iter().map(about).collect()
         }
     }
 }
@@ -62,7 +63,8 @@ fn kind_rows(kind: FaultKind) -> impl Iterator<Item = (String, String)> {
 }
 
 fn system(entry: &protocols::catalog::Entry) -> (String, String) {
-    (entry.name.to_owned(), format!("{}; claims to be {}", entry.about, entry.claims.join(" and ")))
+    let claims = if entry.claims.is_empty() { "nothing".to_owned() } else { entry.claims.join(" and ") };
+    (entry.name.to_owned(), format!("{}; claims to be {claims}", entry.about))
 }
 
 fn workload(entry: &workloads::Entry) -> (String, String) {

@@ -5,7 +5,9 @@ use cluster::{Cluster, HarnessError, System};
 use history::Chance;
 use live::ssh::{HostLine, SshOptions};
 use live::{Containers, DockerOptions, Ground, Live, Local, Netns, Remotes};
-use protocols::{Flaw, Options};
+use protocols::catalog::{self, Visitor};
+use protocols::{Flaw, Options, Protocol};
+use sim::Simulation;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,16 +62,9 @@ impl Deployment {
     }
 
     fn simulated(&self) -> Result<Box<dyn Cluster>, HarnessError> {
-        let options = Options { flaw: self.flaw, ..Options::default() };
-        match self.system.as_str() {
-            "raft" => {
-                let (nodes, spares) = (self.nodes, self.spares);
-                let cluster =
-                    sim::Simulation::<protocols::raft::Raft>::new(nodes, spares, options, &self.chance);
-                Ok(Box::new(if self.retry { cluster.insisting() } else { cluster }))
-            }
-            other => Err(HarnessError::new("simulate", format!("{other} is not a protocol of ours"))),
-        }
+        let cluster = catalog::visit(&self.system, Simulated(self));
+        let why = || HarnessError::new("simulate", format!("{} is not a protocol of ours", self.system));
+        cluster.ok_or_else(why)
     }
 
     /// Real processes on machines that the user has.
@@ -104,6 +99,20 @@ impl Deployment {
         let cluster = lay(system, self.nodes, home, self.chance.split("nodes").bits());
         let cluster = cluster.with_spares(self.spares);
         Ok(Box::new(if self.lossy_disks { cluster.with_lossy_disks() } else { cluster }))
+    }
+}
+
+/// Prepares a simulation of whatever protocol it sees.
+struct Simulated<'a>(&'a Deployment);
+
+impl Visitor for Simulated<'_> {
+    type Out = Box<dyn Cluster>;
+
+    fn visit<P: Protocol>(self) -> Box<dyn Cluster> {
+        let Deployment { nodes, spares, flaw, retry, chance, .. } = self.0;
+        let options = Options { flaw: *flaw, ..Options::default() };
+        let cluster = Simulation::<P>::new(*nodes, *spares, options, chance);
+        Box::new(if *retry { cluster.insisting() } else { cluster })
     }
 }
 

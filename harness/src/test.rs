@@ -84,6 +84,10 @@ impl Test {
             return Err(typed("--timeout", "0s", "no answer takes no time at all"));
         }
         let concurrency = concurrency(&args.concurrency, nodes)?;
+        if args.retry && !catalog::lookup(&args.system).is_none_or(|entry| entry.remembers) {
+            let why = format!("{} does not know a call again, and would carry it out twice", args.system);
+            return Err(HarnessError::new("use --retry", why));
+        }
         let flaw = args.flaw.as_deref().map(|name| flaw(name, &args.system)).transpose()?;
         let (workload, level) = workload(&args, chance.split("workload"))?;
         let started = started.strftime("%Y%m%dT%H%M%S%.3f").to_string();
@@ -353,8 +357,8 @@ fn concurrency(text: &str, nodes: u16) -> Result<u32, HarnessError> {
 
 fn flaw(name: &str, system: &str) -> Result<Flaw, HarnessError> {
     let flaw: Flaw = name.parse().map_err(|error| HarnessError::new(format!("use --flaw {name}"), error))?;
-    if flaw.protocol() != system {
-        let why = format!("it is a bug of {}, not of {system}", flaw.protocol());
+    if !flaw.protocols().contains(&system) {
+        let why = format!("it is a bug of {}, not of {system}", flaw.protocols().join(", "));
         return Err(HarnessError::new(format!("use --flaw {name}"), why));
     }
     Ok(flaw)

@@ -1,21 +1,24 @@
 //! A whole run in memory: no file, no terminal. For tests and benchmarks.
 
 use crate::analyze::{Judgement, MEMORY, Subject, judge_history};
+use crate::breaking::survived;
 use crate::run::{Limits, Run, Summary};
 use crate::target::SPARES;
-use cluster::{Cluster, HarnessError};
+use cluster::{Abilities, Cluster, HarnessError};
 use history::{Chance, FaultKind, History, jsonl};
 use nemesis::{Plan, Wish, Wishes};
-use protocols::raft::Raft;
-use protocols::{Compaction, Flaw, Options};
+use protocols::catalog::{self, Visitor};
+use protocols::{Compaction, Flaw, Options, Protocol};
 use sim::Simulation;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use workloads::Settings;
+use workloads::{Settings, WORKLOADS};
 
-/// A simulated Raft cluster, asked and broken.
+/// A simulated cluster, asked and broken.
 #[derive(Debug, Clone)]
 pub struct Trial {
+    /// What it runs.
+    pub protocol: &'static str,
     /// Where all chance comes from.
     pub seed: u64,
     /// The bug it has.
@@ -57,19 +60,32 @@ pub struct Outcome {
 }
 
 impl Trial {
-    /// A minute of every fault, in quick succession.
+    /// A minute of Raft under every fault, in quick succession.
     pub fn new(seed: u64) -> Trial {
+        Trial::of("raft", seed)
+    }
+
+    /// A minute of this protocol under every fault that it says it survives, in quick succession, asked by the first
+    /// workload that it serves.
+    pub fn of(protocol: &'static str, seed: u64) -> Trial {
+        let everything = FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect();
+        let abilities = Abilities { calls: Vec::new(), faults: everything };
+        let served = |entry: &&workloads::Entry| {
+            let serves = catalog::lookup(protocol).map_or(&[][..], |entry| entry.serves);
+            entry.calls.iter().all(|call| serves.contains(call))
+        };
         Trial {
+            protocol,
             seed,
             flaw: None,
             compaction: Compaction::default(),
-            workload: "register",
+            workload: WORKLOADS.iter().find(served).map_or("register", |entry| entry.name),
             retry: false,
             nodes: 5,
             spares: SPARES,
             rate: 200.0,
             time: Duration::from_secs(60),
-            nemesis: FaultKind::survivable().map(Wish::from).collect(),
+            nemesis: survived(protocol, &abilities),
             patience: Duration::from_secs(1),
             interval: Duration::from_millis(500),
             plan: None,
@@ -81,13 +97,20 @@ impl Trial {
     /// # Errors
     /// If the harness itself fails.
     pub fn run(&self) -> Result<Outcome, HarnessError> {
+        let outcome = catalog::visit(self.protocol, Running(self));
+        outcome.unwrap_or_else(|| {
+            Err(HarnessError::new(format!("run {}", self.protocol), "there is no such protocol"))
+        })
+    }
+
+    fn run_as<P: Protocol>(&self) -> Result<Outcome, HarnessError> {
         let chance = Chance::new(self.seed);
         let options = Options { flaw: self.flaw, compaction: self.compaction, ..Options::default() };
-        let cluster = Simulation::<Raft>::new(self.nodes, self.spares, options, &chance.split("cluster"));
+        let cluster = Simulation::<P>::new(self.nodes, self.spares, options, &chance.split("cluster"));
         let mut cluster = if self.retry { cluster.insisting() } else { cluster };
         let settings = Settings { rate: Some(self.rate), time_limit: self.time, ..Settings::default() };
         let mut workload = workloads::lookup(self.workload)
-            .and_then(|entry| entry.workload(&settings, None, chance.split("workload")))
+            .and_then(|entry| entry.workload(&settings, self.level(), chance.split("workload")))
             .map_err(|why| HarnessError::new(format!("ask {:?}", self.workload), why))?;
         let wishes = || Wishes::new(self.nemesis.clone(), self.interval);
         let drawn = || nemesis::plan(&wishes(), self.time, chance.split("plan"));
@@ -118,6 +141,12 @@ impl Trial {
         Ok(Outcome { summary, history: reading.history, plan, messages: cluster.messages() })
     }
 
+    /// What it is held against: what the protocol claims, or if it claims nothing of the kind, the most that there is.
+    fn level(&self) -> Option<&'static str> {
+        let claims = catalog::lookup(self.protocol).map_or(&[][..], |entry| entry.claims);
+        workloads::lookup(self.workload).ok()?.level_of(claims)
+    }
+
     /// Has what came of it judged, as a run on disk would be.
     ///
     /// # Errors
@@ -125,7 +154,19 @@ impl Trial {
     pub fn judge(&self, outcome: &Outcome) -> Result<Judgement, HarnessError> {
         let nemesis = Wishes::new(self.nemesis.clone(), self.interval).kinds();
         let workload = self.workload.to_owned();
-        let subject = Subject { workload, expect: None, nemesis, covered: true, watched: true };
+        let expect = self.level().map(str::to_owned);
+        let subject = Subject { workload, expect, nemesis, covered: true, watched: true };
         judge_history(&outcome.history, &subject, Duration::from_secs(60), MEMORY)
+    }
+}
+
+/// Runs a trial of whatever protocol it sees.
+struct Running<'a>(&'a Trial);
+
+impl Visitor for Running<'_> {
+    type Out = Result<Outcome, HarnessError>;
+
+    fn visit<P: Protocol>(self) -> Result<Outcome, HarnessError> {
+        self.0.run_as::<P>()
     }
 }

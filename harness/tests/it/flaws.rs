@@ -13,7 +13,7 @@ const SEEDS: u64 = 100;
 
 /// The weather in which a flaw shows: quick faults of every kind, but for those that need one thing after another.
 fn weather(flaw: Flaw, seed: u64) -> Trial {
-    let trial = Trial { flaw: Some(flaw), ..Trial::new(seed) };
+    let trial = Trial { flaw: Some(flaw), ..Trial::of(flaw.protocols()[0], seed) };
     match flaw {
         Flaw::LeaseReads => slow_leaders(trial),
         Flaw::ChangeBeforeOwnCommit => rival_changes(trial),
@@ -162,7 +162,7 @@ fn every_flaw_is_found_and_vanishes_with_its_cause() {
     let _alone = crate::machine::alone();
     let mut table = String::from("flaw                        seed  found by\n");
     let mut missed = Vec::new();
-    for flaw in Flaw::ALL {
+    for &flaw in Flaw::ALL {
         match hunt(flaw) {
             None => missed.push(flaw.name()),
             Some((seed, anomaly)) => {

@@ -20,22 +20,27 @@ fn page() -> String {
 }
 
 fn section(protocol: &Entry) -> String {
-    let Entry { name, about, claims, .. } = protocol;
-    let mut page = format!("\n## {name}\n\n{about}.\n\nClaims to be {}.\n\n", claims.join(" and "));
+    let Entry { name, about, claims, survives, .. } = protocol;
+    let claims = if claims.is_empty() { "nothing".to_owned() } else { claims.join(" and ") };
+    let survives = survives.join(", ");
+    let mut page = format!("\n## {name}\n\n{about}.\n\nClaims to be {claims}, under {survives}.\n\n");
     page.push_str("| Workload | Asks | Held against |\n|---|---|---|\n");
     let served =
         WORKLOADS.iter().filter(|entry| entry.calls.iter().all(|call| protocol.serves.contains(call)));
     for entry in served {
         // What promises one thing has no levels to choose from.
-        let level = match entry.level_of(claims) {
+        let level = match entry.level_of(protocol.claims) {
             Some("all") => "what it is".to_owned(),
             Some(level) => format!("`{level}`"),
             None => "nothing that is claimed: say `--expect`".to_owned(),
         };
         let _ = writeln!(page, "| `{}` | {} | {level} |", entry.name, entry.about);
     }
+    if !Flaw::ALL.iter().any(|flaw| flaw.protocols().contains(name)) {
+        return page;
+    }
     page.push_str("\n| Flaw | What goes wrong | Who made this mistake, or says not to |\n|---|---|---|\n");
-    for flaw in Flaw::ALL.into_iter().filter(|flaw| flaw.protocol() == *name) {
+    for flaw in Flaw::ALL.iter().filter(|flaw| flaw.protocols().contains(name)) {
         let _ = writeln!(page, "| `{flaw}` | {} | {} |", flaw.about(), flaw.cite());
     }
     page

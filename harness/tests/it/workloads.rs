@@ -4,6 +4,7 @@ use crate::simulated::each_seed;
 use checkers::{Budget, Verdict, judge};
 use history::{CallKind, Chance, History, NodeId, Op, Phase};
 use protocols::Store;
+use protocols::catalog::PROTOCOLS;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tribunal::trial::Trial;
@@ -112,31 +113,63 @@ fn the_accounts_of_the_bank_are_those_of_the_workload() {
     assert_eq!((workloads::bank::ACCOUNTS, workloads::bank::INITIAL), (Bank::ACCOUNTS, Bank::INITIAL));
 }
 
-/// Thirty short runs of each, all faults, with and without clients that ask again.
+/// How many short runs of each protocol and workload, unless `TRIBUNAL_SEEDS` says otherwise.
+const SEEDS: u64 = 10;
+/// The same, of Raft, whose store serves the others as well.
+const SEEDS_OF_RAFT: u64 = 30;
+
+/// Short runs of everything with everything that it serves, under all faults that it says it survives, with and without
+/// clients that ask again. `TRIBUNAL_SEEDS=200` and `TRIBUNAL_PROTOCOL=abd` make it a longer run of one.
 #[test]
-fn each_is_valid_of_sound_raft_whatever_is_broken_and_a_seed_is_a_run() {
-    let all = WORKLOADS.len() as u64;
-    each_seed(0..30 * all, |number| {
-        let (entry, seed) = (&WORKLOADS[(number % all) as usize], number / all + 1);
+fn every_protocol_is_valid_of_every_workload_it_serves_and_a_seed_is_a_run() {
+    let said = |name: &str| std::env::var(name).ok();
+    let wanted = |name: &str| said("TRIBUNAL_PROTOCOL").is_none_or(|wanted| wanted == name);
+    let seeds = said("TRIBUNAL_SEEDS").map(|seeds| seeds.parse().expect("TRIBUNAL_SEEDS is a number"));
+    let mut runs = Vec::new();
+    for protocol in PROTOCOLS.iter().filter(|protocol| wanted(protocol.name)) {
+        let usual = if protocol.name == "raft" { SEEDS_OF_RAFT } else { SEEDS };
+        for workload in judged(protocol) {
+            runs.extend((1..=seeds.unwrap_or(usual)).map(|seed| (protocol, workload, seed)));
+        }
+    }
+    assert!(!runs.is_empty(), "nothing to run");
+    println!("{} runs, each twice", runs.len());
+    each_seed(0..runs.len() as u64, |number| {
+        let (protocol, workload, seed) = runs[number as usize];
+        let what = format!("{} of {}, seed {seed}", workload.name, protocol.name);
         let trial = Trial {
-            workload: entry.name,
-            retry: seed % 2 == 0,
+            workload: workload.name,
+            retry: protocol.remembers && seed % 2 == 0,
             time: Duration::from_secs(8),
-            ..Trial::new(seed)
+            ..Trial::of(protocol.name, seed)
         };
-        let run = || trial.run().map_err(|error| error.to_string());
+        let run = || trial.run().map_err(|error| format!("{what}: {error}"));
         let (first, second) = (run()?, run()?);
         if first.history.digest() != second.history.digest() {
-            return Err(format!("{}, seed {seed}: two runs, two digests", entry.name));
+            return Err(format!("{what}: two runs, two digests"));
         }
-        let judgement = trial.judge(&first).map_err(|error| error.to_string())?;
+        let judgement = trial.judge(&first).map_err(|error| format!("{what}: {error}"))?;
         let bad = judgement.reports.iter().find(|report| {
             // In eight seconds not every fault finds its moment: that is no matter here.
             report.verdict != Verdict::Valid && report.checker != "coverage"
         });
         match bad {
             None => Ok(()),
-            Some(report) => Err(format!("{}, seed {seed}: {report:#?}", entry.name)),
+            Some(report) => Err(format!("{what}: {report:#?}")),
         }
     });
+}
+
+/// The workloads that a protocol serves and can be held against by what it claims.
+fn judged(protocol: &protocols::catalog::Entry) -> impl Iterator<Item = &'static Entry> {
+    let (serves, claims) = (protocol.serves, protocol.claims);
+    let served = move |entry: &&Entry| entry.calls.iter().all(|call| serves.contains(call));
+    WORKLOADS.iter().filter(served).filter(move |entry| entry.level_of(claims).is_some())
+}
+
+#[test]
+fn every_protocol_serves_a_workload_that_judges_it() {
+    for protocol in PROTOCOLS {
+        assert!(judged(protocol).count() > 0, "nothing judges {}", protocol.name);
+    }
 }

@@ -1,6 +1,7 @@
 //! The smallest core there is, to test drivers with: a register that tells its peers of each write.
 
 use history::{Call, CallKind, Chance, NodeId, ProcessId, Ticket, Time, Value, Violation};
+use protocols::catalog::Entry;
 use protocols::{Effect, Input, Options, Protocol, Role, Status, Store, Watch};
 
 /// Who asks is no matter for registers.
@@ -33,7 +34,14 @@ impl Protocol for Echo {
     type Message = Value;
     type Record = Call;
     type Watch = Trusting;
-    const SERVES: &'static [CallKind] = &[CallKind::Read, CallKind::Write, CallKind::Cas];
+    const ENTRY: Entry = Entry {
+        name: "echo",
+        about: "a register without agreement",
+        serves: &[CallKind::Read, CallKind::Write, CallKind::Cas],
+        claims: &[],
+        survives: &[],
+        remembers: false,
+    };
 
     fn boot(me: NodeId, nodes: &[NodeId], disk: Vec<Call>, _: Options, _: Time, _: Chance) -> Echo {
         let mut store = Store::default();

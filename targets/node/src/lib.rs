@@ -30,7 +30,8 @@ pub use args::{NodeArgs, Peer, Ports};
 pub use error::NodeError;
 pub use wal::WalError;
 
-use protocols::raft::Raft;
+use protocols::Protocol;
+use protocols::catalog::{self, PROTOCOLS, Visitor};
 
 /// Runs a node until it is told to stop (SIGTERM), its parent dies or it fails.
 ///
@@ -42,9 +43,21 @@ pub fn run(args: NodeArgs) -> Result<(), NodeError> {
     parent::tie(args.parent)?;
     end_on_panic();
     log_to_stderr();
-    match args.protocol.as_str() {
-        "raft" => node::run::<Raft>(&args),
-        other => Err(NodeError::Usage(format!("there is no protocol {other:?}; there is: raft"))),
+    catalog::visit(&args.protocol, Running(&args)).unwrap_or_else(|| {
+        let names: Vec<&str> = PROTOCOLS.iter().map(|entry| entry.name).collect();
+        let (other, names) = (&args.protocol, names.join(", "));
+        Err(NodeError::Usage(format!("there is no protocol {other:?}; there is: {names}")))
+    })
+}
+
+/// Runs a node of whatever protocol it sees.
+struct Running<'a>(&'a NodeArgs);
+
+impl Visitor for Running<'_> {
+    type Out = Result<(), NodeError>;
+
+    fn visit<P: Protocol>(self) -> Result<(), NodeError> {
+        node::run::<P>(self.0)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a protocol core is.
 
 use crate::Flaw;
-use history::{Call, CallKind, Chance, Change, Membership, NodeId, Outcome, Ticket, Time, Violation};
+use crate::catalog::Entry;
+use history::{Call, Chance, Change, Membership, NodeId, Outcome, Ticket, Time, Violation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -19,8 +20,8 @@ pub trait Protocol: Sized + Send + 'static {
     /// Its invariants over the whole cluster, for the simulator.
     type Watch: Watch<Self> + Default;
 
-    /// What clients can ask of it.
-    const SERVES: &'static [CallKind];
+    /// What it is called, serves and promises.
+    const ENTRY: Entry;
 
     /// Comes to life: first boot and reboot are one path. `founders` are those with whom the cluster began, the same
     /// at every node and every boot; a node that joined later is none of them. `disk` is what was made durable, in

@@ -1,4 +1,4 @@
-//! Stories about Raft, told by hand: `testscripts/raft/` holds one script per story, with its transcript.
+//! Stories about the protocols, told by hand: `testscripts/NAME/` holds one script per story, with its transcript.
 //!
 //! A script moves every message, clock and disk itself, and the runner drives the core through the same trait
 //! as the simulator and the reference node. The invariants are checked after every step of every node; a
@@ -19,6 +19,8 @@
 //! cut n1 …   heal            those are apart from all others; what crosses the cut is lost
 //! stall n1   sync n1         n1's disk takes its time; and has done it
 //! write n1 x=5   read n1 x   cas n1 x=5 to=6   stop n1
+//! txn n1 x=5 y               writes x and reads y
+//! call n1 '{"increment":{"key":0,"by":1}}'     any other call, as histories write it
 //! add n1 n4   remove n1 n3   an administrator asks n1 for it
 //! log, status, disk, members [n1 …]   how things stand
 //! invariants                 how many steps they held for
@@ -33,37 +35,59 @@ mod notation;
 mod stage;
 
 use goldenscript::{Argument, Command, Context, Runner};
-use history::{Call, Change, Key, NodeId, Value};
+use history::{Call, Change, Key, Mop, NodeId, Value};
 use stage::{Filter, Stage};
 use std::error::Error;
-use std::path::Path;
-use tribunal_protocols::{Compaction, Flaw};
+use std::path::{Path, PathBuf};
+use tribunal_protocols::catalog::{self, Visitor};
+use tribunal_protocols::{Compaction, Flaw, Protocol};
 
 type Told = Result<String, Box<dyn Error>>;
 
 #[test]
 fn every_story_is_told_as_before() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testscripts/raft");
-    let files = std::fs::read_dir(&folder).unwrap();
-    let mut scripts: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    scripts.sort();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testscripts");
+    let mut stories = 0;
     let mut broken = Vec::new();
-    for script in &scripts {
-        if let Err(error) = goldenscript::run(&mut Teller::default(), script) {
-            broken.push(format!("{}: {error}", script.display()));
+    for protocol in listed(&folder) {
+        let name = protocol.file_name().and_then(|name| name.to_str()).expect("it is named after a protocol");
+        for script in listed(&protocol) {
+            stories += 1;
+            let told = catalog::visit(name, Telling(&script));
+            if let Err(error) = told.unwrap_or_else(|| Err(format!("there is no protocol {name}"))) {
+                broken.push(format!("{}: {error}", script.display()));
+            }
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
-    assert!(scripts.len() >= 25, "only {} stories", scripts.len());
+    assert!(stories >= 70, "only {stories} stories");
+}
+
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).expect("it is a folder");
+    let mut paths: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Tells one story of whatever protocol it sees.
+struct Telling<'a>(&'a Path);
+
+impl Visitor for Telling<'_> {
+    type Out = Result<(), String>;
+
+    fn visit<P: Protocol>(self) -> Result<(), String> {
+        let mut teller = Teller::<P> { stage: Stage::new(0, 0, None, Compaction::default()) };
+        goldenscript::run(&mut teller, self.0).map_err(|error| error.to_string())
+    }
 }
 
 /// Runs one script.
-#[derive(Default)]
-struct Teller {
-    stage: Stage,
+struct Teller<P: Protocol> {
+    stage: Stage<P>,
 }
 
-impl Runner for Teller {
+impl<P: Protocol> Runner for Teller<P> {
     type Command = Command;
 
     fn run(&mut self, command: &Command, _context: &Context) -> Told {
@@ -108,6 +132,8 @@ impl Runner for Teller {
             "drop" | "repeat" | "reverse" => stage.disturb(name, &filter(command)?),
             "settle" => stage.settle()?,
             "write" | "read" | "cas" => request(stage, command)?,
+            "txn" => transact(stage, command)?,
+            "call" => call(stage, command)?,
             "add" | "remove" => change(stage, command)?,
             "invariants" => stage.tell_invariants(),
             _ => return Err(format!("no such command: {name}").into()),
@@ -124,7 +150,7 @@ fn nodes(command: &Command) -> Result<Vec<NodeId>, Box<dyn Error>> {
     Ok(names.map(|name| name.parse()).collect::<Result<_, _>>()?)
 }
 
-fn nodes_or_all(stage: &Stage, command: &Command) -> Result<Vec<NodeId>, Box<dyn Error>> {
+fn nodes_or_all<P: Protocol>(stage: &Stage<P>, command: &Command) -> Result<Vec<NodeId>, Box<dyn Error>> {
     let named = nodes(command)?;
     Ok(if named.is_empty() { stage.nodes() } else { named })
 }
@@ -148,7 +174,7 @@ fn filter(command: &Command) -> Result<Filter, Box<dyn Error>> {
     Ok(filter)
 }
 
-fn set_disk(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> {
+fn set_disk<P: Protocol>(stage: &mut Stage<P>, command: &Command) -> Result<(), Box<dyn Error>> {
     let mut args = command.consume_args();
     let term = args.take_key("term").ok_or("which term? term=")?.parse()?;
     let node = args.next_pos().ok_or("whose disk?")?.parse()?;
@@ -159,7 +185,7 @@ fn set_disk(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> 
     Ok(stage.set_disk(node, term, &terms)?)
 }
 
-fn request(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> {
+fn request<P: Protocol>(stage: &mut Stage<P>, command: &Command) -> Result<(), Box<dyn Error>> {
     let mut args = command.consume_args();
     let node = args.next_pos().ok_or("which node?")?.parse()?;
     let call = if command.name == "read" {
@@ -178,7 +204,29 @@ fn request(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> {
     Ok(stage.request(node, call)?)
 }
 
-fn change(stage: &mut Stage, command: &Command) -> Result<(), Box<dyn Error>> {
+fn transact<P: Protocol>(stage: &mut Stage<P>, command: &Command) -> Result<(), Box<dyn Error>> {
+    let parts = command.args.get(1..).unwrap_or_default();
+    let asked = command.consume_args().next_pos().ok_or("which node?")?.parse()?;
+    let part = |argument: &Argument| -> Result<Mop, Box<dyn Error>> {
+        Ok(match argument {
+            Argument::Positional(name) => Mop::Read { key: key(name)? },
+            Argument::KeyValue(name, text) => Mop::Write { key: key(name)?, value: Value(text.parse()?) },
+            _ => return Err("what is to be done?".into()),
+        })
+    };
+    let mops = parts.iter().map(part).collect::<Result<_, _>>()?;
+    Ok(stage.request(asked, Call::Txn { mops })?)
+}
+
+fn call<P: Protocol>(stage: &mut Stage<P>, command: &Command) -> Result<(), Box<dyn Error>> {
+    let mut args = command.consume_args();
+    let node = args.next_pos().ok_or("which node?")?.parse()?;
+    let call = serde_json::from_str(args.next_pos().ok_or("which call?")?)?;
+    args.reject_next()?;
+    Ok(stage.request(node, call)?)
+}
+
+fn change<P: Protocol>(stage: &mut Stage<P>, command: &Command) -> Result<(), Box<dyn Error>> {
     let nodes = nodes(command)?;
     let [leader, node] = nodes[..] else { return Err("who is asked, and about whom?".into()) };
     let change = if command.name == "add" { Change::Add(node) } else { Change::Remove(node) };

@@ -584,7 +584,7 @@ impl<P: Protocol> Cluster for Simulation<P> {
 
     fn abilities(&self) -> Abilities {
         Abilities {
-            calls: P::SERVES.to_vec(),
+            calls: P::ENTRY.serves.to_vec(),
             faults: FaultKind::ALL.into_iter().map(|kind| (kind, self.can(kind))).collect(),
         }
     }

@@ -111,6 +111,7 @@ pub use message::Message;
 pub use record::Record;
 pub use snapshot::Snapshot;
 
+use crate::catalog::Entry as About;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
 use history::{Call, CallKind, Chance, Membership, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use part::Part;
@@ -177,7 +178,14 @@ impl Protocol for Raft {
     type Message = Message;
     type Record = Record;
     type Watch = Invariants;
-    const SERVES: &'static [CallKind] = &SERVES;
+    const ENTRY: About = About {
+        name: "raft",
+        about: "Raft: registers, lists, sets, counters, queues, locks and more, and transactions",
+        serves: &SERVES,
+        claims: &["linearizable", "strict-serializable"],
+        survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure", "members"],
+        remembers: true,
+    };
 
     fn boot(
         me: NodeId,

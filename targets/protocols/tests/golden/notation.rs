@@ -1,6 +1,8 @@
 //! How a transcript writes things down: short, and the same for ever.
 
 use history::{Call, Key};
+use std::any::Any;
+use std::fmt::Debug;
 use tribunal_protocols::raft::{Command, Entry, Message, Place, Record};
 
 fn key(key: Key) -> String {
@@ -35,8 +37,15 @@ pub fn entry(index: u64, entry: &Entry) -> String {
     format!("{index}@{} {what}", entry.term)
 }
 
-/// What is written down.
-pub fn record(record: &Record) -> String {
+/// What is written down: in words of its own for Raft, as it derives them for others.
+pub fn record<R: Debug + 'static>(record: &R) -> String {
+    match (record as &dyn Any).downcast_ref() {
+        Some(raft) => raft_record(raft),
+        None => format!("{record:?}"),
+    }
+}
+
+fn raft_record(record: &Record) -> String {
     match record {
         Record::Ballot { term, vote: Some(node) } => format!("term {term}, vote for {node}"),
         Record::Ballot { term, vote: None } => format!("term {term}"),
@@ -48,8 +57,24 @@ pub fn record(record: &Record) -> String {
     }
 }
 
-/// The kind of a message, by which scripts name it.
-pub fn kind(message: &Message) -> &'static str {
+/// The kind of a message, by which scripts name it: for others than Raft, its variant, such as `propose-all`.
+pub fn kind<M: Debug + 'static>(message: &M) -> String {
+    if let Some(raft) = (message as &dyn Any).downcast_ref() {
+        return raft_kind(raft).to_owned();
+    }
+    let text = format!("{message:?}");
+    let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let mut kind = String::new();
+    for (at, c) in name.char_indices() {
+        if c.is_uppercase() && at > 0 {
+            kind.push('-');
+        }
+        kind.extend(c.to_lowercase());
+    }
+    kind
+}
+
+fn raft_kind(message: &Message) -> &'static str {
     match message {
         Message::Canvass { .. } => "canvass",
         Message::Support { .. } => "support",
@@ -68,7 +93,14 @@ pub fn kind(message: &Message) -> &'static str {
 }
 
 /// What is said.
-pub fn message(message: &Message) -> String {
+pub fn message<M: Debug + 'static>(message: &M) -> String {
+    match (message as &dyn Any).downcast_ref() {
+        Some(raft) => raft_message(raft),
+        None => format!("{message:?}"),
+    }
+}
+
+fn raft_message(message: &Message) -> String {
     let yes = |granted: bool| if granted { "yes" } else { "no" };
     let rest = match message {
         Message::Canvass { term, last } | Message::RequestVote { term, last } => {
@@ -98,5 +130,5 @@ pub fn message(message: &Message) -> String {
         Message::Stale { term } | Message::TimeoutNow { term } => format!("term {term}"),
         Message::Persisted { term, index } => format!("term {term}, up to {index}"),
     };
-    format!("{} {rest}", kind(message))
+    format!("{} {rest}", raft_kind(message))
 }

@@ -2,47 +2,60 @@
 
 use crate::notation;
 use history::{Call, Chance, Change, NodeId, ProcessId, Ticket, Time};
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
+use std::fmt::Debug;
 use std::time::Duration;
-use tribunal_protocols::raft::{Command, Entry, Invariants, Message, Raft, Record};
+use tribunal_protocols::raft::{Command, Entry, Raft, Record};
 use tribunal_protocols::{
     Compaction, Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch,
 };
 
 /// A cluster on a stage.
-#[derive(Default)]
-pub struct Stage {
-    players: BTreeMap<NodeId, Player>,
+pub struct Stage<P: Protocol> {
+    players: BTreeMap<NodeId, Player<P>>,
     options: Options,
     founders: u16,
-    under_way: VecDeque<Letter>,
+    under_way: VecDeque<Letter<P::Message>>,
     /// Those who are apart from all others.
     apart: Vec<NodeId>,
     requests: u64,
-    watch: Invariants,
+    watch: P::Watch,
     steps: u64,
     violation: Option<String>,
     told: String,
 }
 
-#[derive(Default)]
-struct Player {
-    core: Option<Raft>,
-    disk: Vec<Record>,
+struct Player<P: Protocol> {
+    core: Option<P>,
+    disk: Vec<P::Record>,
     /// Its own clock.
     clock: Time,
     stalled: bool,
     /// What waits for the disk.
-    queue: VecDeque<Effect<Message, Record>>,
+    queue: VecDeque<Effect<P::Message, P::Record>>,
     boots: u64,
 }
 
+impl<P: Protocol> Default for Player<P> {
+    fn default() -> Player<P> {
+        Player {
+            core: None,
+            disk: Vec::new(),
+            clock: Time::default(),
+            stalled: false,
+            queue: VecDeque::new(),
+            boots: 0,
+        }
+    }
+}
+
 #[derive(Clone)]
-struct Letter {
+struct Letter<M> {
     from: NodeId,
     to: NodeId,
-    message: Message,
+    message: M,
 }
 
 /// Some of the messages under way.
@@ -54,21 +67,32 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn matches(&self, letter: &Letter) -> bool {
+    fn matches<M: Debug + 'static>(&self, letter: &Letter<M>) -> bool {
         self.from.is_none_or(|from| from == letter.from)
             && self.to.is_none_or(|to| to == letter.to)
-            && self.kind.as_ref().is_none_or(|kind| kind == notation::kind(&letter.message))
+            && self.kind.as_ref().is_none_or(|kind| *kind == notation::kind(&letter.message))
     }
 }
 
 type Done = Result<(), String>;
 
-impl Stage {
+impl<P: Protocol> Stage<P> {
     /// So many nodes that begin a cluster, and so many that may join it later and are down.
-    pub fn new(founders: u16, spares: u16, flaw: Option<Flaw>, compaction: Compaction) -> Stage {
+    pub fn new(founders: u16, spares: u16, flaw: Option<Flaw>, compaction: Compaction) -> Stage<P> {
         let options = Options { flaw, compaction, tempo: Tempo::default() };
         let players = NodeId::all(founders + spares).into_iter().map(|node| (node, Player::default()));
-        let mut stage = Stage { players: players.collect(), options, founders, ..Stage::default() };
+        let mut stage = Stage {
+            players: players.collect(),
+            options,
+            founders,
+            under_way: VecDeque::new(),
+            apart: Vec::new(),
+            requests: 0,
+            watch: P::Watch::default(),
+            steps: 0,
+            violation: None,
+            told: String::new(),
+        };
         for node in NodeId::all(founders) {
             stage.start(node);
         }
@@ -97,7 +121,7 @@ impl Stage {
         self.told.push('\n');
     }
 
-    fn player(&mut self, node: NodeId) -> Result<&mut Player, String> {
+    fn player(&mut self, node: NodeId) -> Result<&mut Player<P>, String> {
         self.players.get_mut(&node).ok_or_else(|| format!("there is no {node}"))
     }
 
@@ -106,7 +130,7 @@ impl Stage {
         let Some(player) = self.players.get_mut(&node) else { return };
         let chance = Chance::new(player.boots).split(&node.to_string());
         let disk = player.disk.clone();
-        player.core = Some(Raft::boot(node, &founders, disk, options, player.clock, chance));
+        player.core = Some(P::boot(node, &founders, disk, options, player.clock, chance));
         self.look(node);
     }
 
@@ -115,13 +139,14 @@ impl Stage {
             return Err(format!("{node} runs already"));
         }
         self.start(node);
-        self.tell_state("log", node);
+        let what = if P::ENTRY.name == "raft" { "log" } else { "disk" };
+        self.tell_state(what, node);
         Ok(())
     }
 
     pub fn crash(&mut self, node: NodeId) -> Done {
         let player = self.player(node)?;
-        let lost: Vec<String> = player.queue.drain(..).map(|effect| show(&effect)).collect();
+        let lost: Vec<String> = player.queue.drain(..).map(|effect| show::<P>(&effect)).collect();
         (player.core, player.stalled, player.boots) = (None, false, player.boots + 1);
         for effect in lost {
             self.tell(&format!("{node} never did: {effect}"));
@@ -142,13 +167,15 @@ impl Stage {
             let command = Command::Call { ticket, call: Call::Write { key: history::Key(0), value } };
             Record::Append { index, entry: Entry { term, command } }
         });
-        player.disk = [Record::Ballot { term, vote: None }].into_iter().chain(entries).collect();
+        let disk: Vec<Record> = [Record::Ballot { term, vote: None }].into_iter().chain(entries).collect();
+        let ours = (&mut player.disk as &mut dyn Any).downcast_mut::<Vec<Record>>();
+        *ours.ok_or("only the disk of Raft can be written by hand")? = disk;
         Ok(())
     }
 
     pub fn wake(&mut self, node: NodeId) -> Done {
         let player = self.player(node)?;
-        let alarm = player.core.as_ref().and_then(Raft::alarm).ok_or(format!("{node} has no alarm"))?;
+        let alarm = player.core.as_ref().and_then(P::alarm).ok_or(format!("{node} has no alarm"))?;
         player.clock = player.clock.max(alarm);
         self.tell(&format!("{node} wakes"));
         self.input(node, Input::Wake);
@@ -179,7 +206,7 @@ impl Stage {
     pub fn sync(&mut self, node: NodeId) -> Done {
         let player = self.player(node)?;
         player.stalled = false;
-        let done: Vec<String> = player.queue.iter().map(show).collect();
+        let done: Vec<String> = player.queue.iter().map(show::<P>).collect();
         self.tell(&format!("{node} has synced its disk"));
         done.iter().for_each(|effect| self.tell(&format!("  {effect}")));
         self.perform(node);
@@ -218,7 +245,7 @@ impl Stage {
         Ok(())
     }
 
-    fn take(&mut self, filter: &Filter) -> Vec<Letter> {
+    fn take(&mut self, filter: &Filter) -> Vec<Letter<P::Message>> {
         let mut taken = Vec::new();
         let mut left = VecDeque::new();
         for letter in self.under_way.drain(..) {
@@ -241,7 +268,7 @@ impl Stage {
         Ok(())
     }
 
-    fn hand(&mut self, Letter { from, to, message }: Letter) {
+    fn hand(&mut self, Letter { from, to, message }: Letter<P::Message>) {
         let down = self.players.get(&to).is_none_or(|player| player.core.is_none());
         if down || self.apart.contains(&from) != self.apart.contains(&to) {
             self.tell(&format!("{to} ✗ {from} {}", notation::message(&message)));
@@ -285,10 +312,10 @@ impl Stage {
     }
 
     fn status(&self, node: NodeId) -> Option<Status> {
-        self.players.get(&node)?.core.as_ref().map(Raft::status)
+        self.players.get(&node)?.core.as_ref().map(P::status)
     }
 
-    fn input(&mut self, node: NodeId, input: Input<Message>) {
+    fn input(&mut self, node: NodeId, input: Input<P::Message>) {
         let before = self.status(node);
         let Some(player) = self.players.get_mut(&node) else { return };
         let Some(core) = &mut player.core else {
@@ -298,9 +325,9 @@ impl Stage {
         let mut out = Vec::new();
         core.handle(player.clock, input, &mut out);
         for effect in &out {
-            let line = show(effect);
+            let line = show::<P>(effect);
             let player = self.players.get_mut(&node).expect("it was there");
-            let waits = player.stalled && (!player.queue.is_empty() || is_for_the_disk(effect));
+            let waits = player.stalled && (!player.queue.is_empty() || is_for_the_disk::<P>(effect));
             player.queue.push_back(effect.clone());
             self.tell(&format!("  {}{line}", if waits { "… " } else { "" }));
             self.perform_ready(node);
@@ -373,21 +400,10 @@ impl Stage {
             ("disk", _) if player.disk.is_empty() => "nothing".to_owned(),
             ("disk", _) => player.disk.iter().map(notation::record).collect::<Vec<_>>().join(" | "),
             (_, None) => "down".to_owned(),
-            ("members", Some(core)) => {
-                let (settled, (at, latest)) = (core.members(), core.log().members());
-                let settled =
-                    settled.map_or_else(|| "nobody knows".to_owned(), |members| members.to_string());
-                format!("{settled}; latest {latest} (at {at})")
-            }
-            ("log", Some(core)) => {
-                let log = core.log();
-                let entries = (1..=log.last_index()).filter_map(|index| Some((index, log.get(index)?)));
-                let entries: Vec<String> = entries.map(|(at, entry)| notation::entry(at, entry)).collect();
-                let base = log.base();
-                let after =
-                    if base.index > 0 { format!("after {} ", notation::place(base)) } else { String::new() };
-                format!("{after}[{}] committed {}", entries.join(" | "), core.status().committed)
-            }
+            ("log" | "members", Some(core)) => match (core as &dyn Any).downcast_ref::<Raft>() {
+                Some(raft) => tell_raft(what, raft),
+                None => "only Raft shows that".to_owned(),
+            },
             (_, Some(core)) => {
                 let status = core.status();
                 let stopped = if status.stopped { ", stopped" } else { "" };
@@ -402,11 +418,26 @@ impl Stage {
     }
 }
 
-fn is_for_the_disk(effect: &Effect<Message, Record>) -> bool {
+/// The log of a Raft node, or who it believes takes part.
+fn tell_raft(what: &str, core: &Raft) -> String {
+    let (log, settled) = (core.log(), core.members());
+    if what == "members" {
+        let (at, latest) = log.members();
+        let settled = settled.map_or_else(|| "nobody knows".to_owned(), |members| members.to_string());
+        return format!("{settled}; latest {latest} (at {at})");
+    }
+    let entries = (1..=log.last_index()).filter_map(|index| Some((index, log.get(index)?)));
+    let entries: Vec<String> = entries.map(|(at, entry)| notation::entry(at, entry)).collect();
+    let base = log.base();
+    let after = if base.index > 0 { format!("after {} ", notation::place(base)) } else { String::new() };
+    format!("{after}[{}] committed {}", entries.join(" | "), core.status().committed)
+}
+
+fn is_for_the_disk<P: Protocol>(effect: &Effect<P::Message, P::Record>) -> bool {
     matches!(effect, Effect::Persist(_) | Effect::Rewrite(_))
 }
 
-fn show(effect: &Effect<Message, Record>) -> String {
+fn show<P: Protocol>(effect: &Effect<P::Message, P::Record>) -> String {
     match effect {
         Effect::Persist(record) => format!("persist {}", notation::record(record)),
         Effect::Rewrite(records) => {
