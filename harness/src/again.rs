@@ -42,7 +42,7 @@ pub fn again(args: &TestArgs) -> Vec<String> {
     let mut words = Words(vec!["test".to_owned(), system.clone()]);
     words.unless("--on", on.name(), Target::Auto.name());
     words.if_some("--seed", *seed);
-    words.unless("--workload", workload.as_str(), "register");
+    words.if_some("--workload", workload.as_deref());
     words.if_some("--expect", expect.as_deref());
     words.if_some("--keys", *keys);
     words.if_some("--key-dist", *key_dist);

@@ -67,9 +67,9 @@ pub struct TestArgs {
     /// Where its nodes run
     #[arg(long, value_enum, default_value = "auto", value_name = "TARGET")]
     pub on: Target,
-    /// What to ask (see `tribunal list workloads`)
-    #[arg(long, default_value = "register")]
-    pub workload: String,
+    /// What to ask (see `tribunal list workloads`) [default: the first that the system serves]
+    #[arg(long)]
+    pub workload: Option<String>,
     /// Hold the run against this instead of what the system claims (see `tribunal list workloads`)
     #[arg(long, value_name = "LEVEL")]
     pub expect: Option<String>,
@@ -263,6 +263,8 @@ fn bytes(text: &str) -> Result<usize, String> {
       rows whose name says so, the quick ones
   tribunal bench checkers --json
       one JSON object a line: the machine, then each row
+  tribunal bench protocols
+      every protocol in simulation: calls a second, latency, messages, and how available it stays under its faults
 
 A goal that is missed is marked. A wrong verdict ends with exit code 1, one that was not found with 2.")]
 pub struct BenchArgs {
@@ -298,6 +300,8 @@ pub struct BenchArgs {
 pub enum Benched {
     /// How fast histories are read and judged
     Checkers,
+    /// How fast the protocols are in simulation, and how available under faults
+    Protocols,
 }
 
 /// `tribunal list`

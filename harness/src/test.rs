@@ -91,7 +91,7 @@ impl Test {
         let flaw = args.flaw.as_deref().map(|name| flaw(name, &args.system)).transpose()?;
         let (workload, level) = workload(&args, chance.split("workload"))?;
         let started = started.strftime("%Y%m%dT%H%M%S%.3f").to_string();
-        let store = Store::create(&args.store, &format!("{}-{}", args.system, args.workload), &started)?;
+        let store = Store::create(&args.store, &format!("{}-{}", args.system, workload.name), &started)?;
         let deployment = Deployment {
             target: args.on,
             system: args.system.clone(),
@@ -266,7 +266,7 @@ impl Test {
             started: self.started.clone(),
             system: self.args.system.clone(),
             target: self.args.on.name(),
-            workload: self.args.workload.clone(),
+            workload: self.workload.name.to_owned(),
             expect: Some(self.level.clone()),
             keys: self.args.keys,
             key_dist: self.args.key_dist.map(|distribution| distribution.name().to_owned()),
@@ -304,15 +304,18 @@ fn workload(args: &TestArgs, chance: Chance) -> Result<(Workload, String), Harne
         calls_per_key: args.ops_per_key,
         txn_length: args.txn_length.map(|TxnLength(least, most)| (least, most)),
     };
-    let claims = catalog::lookup(&args.system).map_or(&[][..], |system| system.claims);
-    let made = workloads::lookup(&args.workload).and_then(|entry| {
+    let system = catalog::lookup(&args.system);
+    let claims = system.map_or(&[][..], |system| system.claims);
+    let usual = || workloads::first_served(system.map_or(&[][..], |system| system.serves));
+    let name = args.workload.as_deref().unwrap_or_else(|| usual().map_or("register", |entry| entry.name));
+    let made = workloads::lookup(name).and_then(|entry| {
         let claimed = entry.level_of(claims).ok_or_else(|| {
             format!("{} claims nothing that it can be held against; say --expect", args.system)
         });
         let level = args.expect.as_deref().map_or_else(|| claimed, Ok)?;
         Ok((entry.workload(&settings, Some(level), chance)?, level.to_owned()))
     });
-    made.map_err(|why| HarnessError::new(format!("ask {:?}", args.workload), why))
+    made.map_err(|why| HarnessError::new(format!("ask {name:?}"), why))
 }
 
 /// Where the places are given, so is how many nodes there are.

@@ -12,7 +12,7 @@ use protocols::{Compaction, Flaw, Options, Protocol};
 use sim::Simulation;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use workloads::{Settings, WORKLOADS};
+use workloads::Settings;
 
 /// A simulated cluster, asked and broken.
 #[derive(Debug, Clone)]
@@ -70,16 +70,13 @@ impl Trial {
     pub fn of(protocol: &'static str, seed: u64) -> Trial {
         let everything = FaultKind::ALL.into_iter().map(|kind| (kind, Ok(()))).collect();
         let abilities = Abilities { calls: Vec::new(), faults: everything };
-        let served = |entry: &&workloads::Entry| {
-            let serves = catalog::lookup(protocol).map_or(&[][..], |entry| entry.serves);
-            entry.calls.iter().all(|call| serves.contains(call))
-        };
+        let serves = catalog::lookup(protocol).map_or(&[][..], |entry| entry.serves);
         Trial {
             protocol,
             seed,
             flaw: None,
             compaction: Compaction::default(),
-            workload: WORKLOADS.iter().find(served).map_or("register", |entry| entry.name),
+            workload: workloads::first_served(serves).map_or("register", |entry| entry.name),
             retry: false,
             nodes: 5,
             spares: SPARES,

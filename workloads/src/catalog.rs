@@ -69,6 +69,11 @@ pub fn lookup(name: &str) -> Result<&'static Entry, String> {
     })
 }
 
+/// The first workload whose calls are all among these: what a system is asked if nobody says otherwise.
+pub fn first_served(calls: &[CallKind]) -> Option<&'static Entry> {
+    WORKLOADS.iter().find(|entry| entry.calls.iter().all(|call| calls.contains(call)))
+}
+
 impl Entry {
     /// What its history can be held against, the strongest first.
     pub fn levels(&self) -> Vec<&'static str> {

@@ -34,7 +34,7 @@ mod watch;
 mod workload;
 mod write_skew;
 
-pub use catalog::{Entry, WORKLOADS, lookup};
+pub use catalog::{Entry, WORKLOADS, first_served, lookup};
 pub use generator::{Context, Generator, Step};
 pub use keys::{KeyDistribution, KeyUse};
 pub use simulate::{Manners, Service, simulate};

@@ -1,4 +1,4 @@
-//! `tribunal bench checkers`: how fast the judges are, as a table.
+//! `tribunal bench`: what is fast and what is slow, as tables: the judges here, the protocols in `protocols.rs`.
 //!
 //! Every row is measured in a process of its own, so that its memory is its own. What it is to judge is made up from a
 //! seed, or is one of the field's real histories; either way its verdict is known beforehand, and a wrong one fails.
@@ -6,10 +6,11 @@
 mod corpus;
 mod machine;
 mod measure;
+mod protocols;
 mod rows;
 mod table;
 
-use crate::args::BenchArgs;
+use crate::args::{BenchArgs, Benched};
 use crate::exit::Exit;
 use crate::report;
 use cluster::HarnessError;
@@ -24,11 +25,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use table::{Line, Table};
 
-/// Measures the judges and prints the table.
+/// Measures, and prints the table.
 pub fn bench(args: &BenchArgs) -> Exit {
-    let ended = match &args.measure {
-        Some(row) => measure_here(row, args),
-        None => all(args),
+    let ended = match (args.what, &args.measure) {
+        (Benched::Protocols, _) => protocols::bench(args),
+        (Benched::Checkers, Some(row)) => measure_here(row, args),
+        (Benched::Checkers, None) => all(args),
     };
     ended.unwrap_or_else(|(error, exit)| report::fail(&error, exit))
 }

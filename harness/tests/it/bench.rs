@@ -1,4 +1,4 @@
-//! `tribunal bench checkers`.
+//! `tribunal bench`.
 
 use serde_json::Value;
 use std::process::{Command, Output};
@@ -28,4 +28,23 @@ fn a_row_is_measured_and_told_to_people_and_programs() {
     assert!(out.contains("register: 862") && out.contains("1 rows, 0 with a wrong verdict"), "{out}");
     let (code, _, err) = bench(&["--filter", "frob"]);
     assert_eq!(code, Some(254), "{err}");
+}
+
+#[test]
+fn a_protocol_is_measured_and_the_numbers_are_the_same_twice() {
+    let bench = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
+        command.args(["bench", "protocols", "--filter", "raft", "--json"]);
+        let output: Output = command.output().expect("the program was built");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut row: Value = serde_json::from_slice(&output.stdout).expect("one object");
+        // This one is of the machine.
+        assert!(row["storm"]["virtual_per_second"].take().as_f64().is_some_and(|rate| rate > 1.0), "{row}");
+        row
+    };
+    let row = bench();
+    assert!(row["peace"]["ok_per_second"].as_f64().is_some_and(|rate| rate > 100.0), "{row}");
+    assert!(row["storm"]["ok_percent"].as_f64().is_some_and(|part| (10.0..100.0).contains(&part)), "{row}");
+    assert_eq!(row["storm"]["verdict"], "valid");
+    assert_eq!(row, bench());
 }

@@ -1,6 +1,7 @@
 //! Real processes, real sockets, kill -9.
 
 use crate::machine::{Ended, alone, processes_of, run, tribunal, wait_until};
+use protocols::catalog::PROTOCOLS;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -225,5 +226,19 @@ fn real_processes_serve_other_workloads_and_know_who_asks_again() {
         assert!(ended.out.contains(&again), "{workload}: {}", ended.said());
         let checked = run(&["check", store.path().join("latest").to_str().unwrap()], store.path());
         assert_eq!(checked.code, Some(0), "judged by the same workload: {}", checked.said());
+    }
+}
+
+/// A few seconds of each, by the workload and under the faults that are its own.
+#[test]
+fn every_protocol_runs_on_real_processes() {
+    let _alone = alone();
+    let wanted = std::env::var("TRIBUNAL_PROTOCOL").ok();
+    for protocol in PROTOCOLS.iter().filter(|entry| wanted.as_ref().is_none_or(|name| name == entry.name)) {
+        let store = store();
+        let args = ["test", protocol.name, "--on", "local", "--seed", "1", "--time-limit", "6s"];
+        let ended = run(&[&args[..], &["--nemesis-interval", "1s"]].concat(), store.path());
+        assert_eq!(ended.code, Some(0), "{}: {}", protocol.name, ended.said());
+        assert_eq!(processes_of(store.path()), Vec::<String>::new(), "{}", protocol.name);
     }
 }
