@@ -1,6 +1,7 @@
 //! Every protocol, by name. To add one, add its type to the list at the end of this file.
 
 use crate::Protocol;
+use crate::multipaxos::MultiPaxos;
 use crate::raft::Raft;
 use history::CallKind;
 
@@ -51,7 +52,7 @@ macro_rules! protocols {
     };
 }
 
-protocols![Raft];
+protocols![Raft, MultiPaxos];
 
 #[cfg(test)]
 mod tests {

@@ -133,6 +133,44 @@ flaws! {
             "a call that its client sent twice, because it heard nothing, is carried out twice (shows with --retry)"
             "Raft §8: if the leader crashes after committing and before responding, the client will retry; thesis 6.3",
     }
+    ["multipaxos"] => {
+        PromiseForgotten "promise-forgotten"
+            "an acceptor promises a ballot and does not write it down"
+            "Paxos Made Simple §2.2: an acceptor must remember the highest-numbered prepare request to which it has responded, even if it fails and then restarts",
+        AcceptForgotten "accept-forgotten"
+            "an acceptor accepts and does not write down what"
+            "Paxos Made Simple §2.2: an acceptor must remember the highest-numbered proposal that it has ever accepted, even if it fails and then restarts",
+        BallotReused "ballot-reused"
+            "a candidate does not write its ballot down, so it may make it again after a restart"
+            "Paxos Made Simple §2.5: each proposer remembers in stable storage the highest-numbered proposal it has tried to issue",
+        AcceptBelowPromise "accept-below-promise"
+            "an acceptor accepts whatever is proposed, whatever it has promised"
+            "Paxos Made Simple §2.2, P1a: an acceptor can accept a proposal numbered n iff it has not responded to a prepare request having a number greater than n",
+        FirstValueFound "first-value-found"
+            "a new leader proposes for a slot what it was told first, not what was accepted under the highest ballot"
+            "Paxos Made Simple §2.2, P2c: v is the value of the highest-numbered proposal among those accepted by the acceptors in S",
+        OwnValueFirst "own-value-first"
+            "a new leader proposes for a slot what it has accepted itself, whatever the others tell"
+            "Paxos Made Simple §2.2, P2c: v is the value of the highest-numbered proposal among those accepted by the acceptors in S",
+        AcksOfAnyBallot "acks-of-any-ballot"
+            "a new leader counts who has accepted a command under earlier ballots, and needs no more of them if they are a majority"
+            "Paxos Made Moderately Complex §2.2: a commander waits for a majority of acceptors to accept under its own ballot; the same mistake is Raft's figure 8",
+        LearnsAnyBallot "learns-any-ballot"
+            "a follower that hears that a slot is chosen takes what it has accepted there, under whatever ballot, for that"
+            "Paxos Made Simple §2.3: a learner must find out that a proposal has been accepted by a majority, and a ballot is a part of it",
+        GapFilledAlone "gap-filled-alone"
+            "a new leader takes gaps for nothing at once, and asks no majority to accept that"
+            "Paxos Made Simple §3: the leader fills the gap by proposing a special no-op command, and executes it once it is chosen",
+        HalfIsEnough "half-is-enough"
+            "half of the nodes, rounded down, are taken for a majority"
+            "Paxos Made Simple §2.2: any two majorities have at least one acceptor in common; two halves need not",
+        AnsweredEarly "answered-early"
+            "a leader answers a write as soon as it has proposed it"
+            "Paxos Made Simple §3: the server executes a command when it has been chosen and those before it have been executed",
+        ReadsAlone "reads-alone"
+            "a leader answers reads without asking anybody whether it still leads, and never checks its quorum"
+            "Paxos Made Live §5.2: other replicas might have elected another master and modified the data structure without notifying the old one",
+    }
 }
 
 impl Flaw {

@@ -6,6 +6,7 @@
 
 pub mod catalog;
 mod flaw;
+pub mod multipaxos;
 mod protocol;
 pub mod raft;
 pub mod rpc;
