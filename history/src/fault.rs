@@ -1,6 +1,6 @@
 //! What was broken, and whether it really was.
 
-use crate::NodeId;
+use crate::{MessageKind, NodeId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -61,6 +61,9 @@ pub struct Trouble {
     pub bytes_per_second: u32,
     /// Keep every message until the fault is repaired, then deliver all.
     pub hold: bool,
+    /// Only messages of this kind, if one is named. Only the simulator can tell them apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<MessageKind>,
 }
 
 /// Old records do not have it, and records without it look like them.
@@ -418,7 +421,8 @@ impl fmt::Display for Trouble {
         say(self.corrupt > 0, format!("corrupt {}‰", self.corrupt));
         say(self.bytes_per_second > 0, format!("at most {} B/s", self.bytes_per_second));
         say(self.hold, "hold".to_owned());
-        f.write_str(&if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") })
+        f.write_str(&if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") })?;
+        self.only.map_or(Ok(()), |only| write!(f, ", of {only} only"))
     }
 }
 

@@ -15,6 +15,7 @@ mod history;
 mod ids;
 pub mod jsonl;
 mod members;
+mod message_kind;
 mod moment;
 mod outcome;
 mod sequence;
@@ -28,6 +29,7 @@ pub use fault::{Damage, Evidence, Fault, FaultKind, Illness, Injection, Link, Pr
 pub use history::{Digest, History, Malformed, Op};
 pub use ids::{Key, NodeId, ProcessId, Ticket, Value};
 pub use members::{Change, Membership};
+pub use message_kind::MessageKind;
 pub use moment::Moment;
 pub use outcome::{Doubt, Got, Outcome, Refusal, Reply};
 pub use sequence::Sequence;

@@ -70,7 +70,7 @@ fn runs(rate_ppm: u32) -> Result<(), String> {
 /// # Errors
 /// If it is no trouble, or impossible.
 pub(crate) fn troubles(trouble: &Trouble) -> Result<(), String> {
-    if *trouble == Trouble::default() {
+    if *trouble == (Trouble { only: trouble.only, ..Trouble::default() }) {
         return Err(
             "it troubles nothing: delay_ms, loss, duplicate, reorder, corrupt, bytes_per_second or hold"
                 .to_owned(),

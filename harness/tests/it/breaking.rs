@@ -6,8 +6,8 @@ use crate::machine::{alone, run};
 use crate::simulated::each_seed;
 use checkers::Verdict;
 use cluster::Abilities;
-use history::{Event, Fault, FaultKind, Injection, Moment};
-use nemesis::{How, Wish};
+use history::{Event, Fault, FaultKind, Injection, Moment, Phase, Time, Trouble};
+use nemesis::{How, Intent, Plan, Selector, Step, Wish};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -224,4 +224,30 @@ fn what_a_swarm_or_a_file_did_can_be_done_again() {
         let again = run(&again.split_whitespace().collect::<Vec<_>>(), store.path());
         assert!(digest(&ended.out).is_some() && digest(&again.out) == digest(&ended.out), "{}", again.said());
     }
+}
+
+/// Whoever may not send votes still leads; whoever may not send entries gets nothing done.
+#[test]
+fn messages_of_one_kind_are_lost_and_no_others() {
+    let _alone = alone();
+    let done_after = |only: &str| {
+        let trouble = Trouble { loss: 1000, only: Some(only.parse().unwrap()), ..Trouble::default() };
+        let at = Time::from_secs(5);
+        let plan = Plan(vec![Step::at(at, Intent::Packets { of: Selector::All, trouble })]);
+        let outcome = Trial { plan: Some(plan), ..trial(wishes("packets"), 1) }.run().unwrap();
+        let entries = outcome.history.entries();
+        let end = outcome.history.began(Phase::Final).unwrap_or(Time(u64::MAX));
+        let told = entries.iter().find_map(|entry| match &entry.event {
+            Event::Injected { fault, result } if fault.is_repair() => Some(result.to_string()),
+            _ => None,
+        });
+        assert!(told.is_some_and(|seen| seen.contains("messages were meant")), "{only}");
+        let late = |op: &history::Op<'_>| {
+            let begun = entries[op.invoked].time;
+            op.outcome.is_ok() && begun > at + Duration::from_secs(1) && begun < end
+        };
+        outcome.history.ops().filter(late).count()
+    };
+    let (votes, entries) = (done_after("vote"), done_after("append"));
+    assert!(votes > 1000 && entries < 10, "without votes {votes} calls succeeded, without entries {entries}");
 }

@@ -1,7 +1,7 @@
 //! The network between the nodes.
 
 use crate::World;
-use history::{Chance, Link, NodeId, Time, Trouble};
+use history::{Chance, Link, MessageKind, NodeId, Time, Trouble};
 use std::time::Duration;
 
 /// Every directed link, with its faults.
@@ -12,6 +12,8 @@ pub struct Network<M> {
     chance: Chance,
     /// How many messages were handed to it.
     pub sent: u64,
+    // How many were of a kind that was to be troubled, since the last repair.
+    told_apart: u64,
 }
 
 struct Condition<M> {
@@ -34,14 +36,36 @@ impl<M> Network<M> {
             busy_until: Time::ZERO,
             held: Vec::new(),
         };
-        Network { nodes, links: (0..nodes * nodes).map(|_| healthy()).collect(), world, chance, sent: 0 }
+        Network {
+            nodes,
+            links: (0..nodes * nodes).map(|_| healthy()).collect(),
+            world,
+            chance,
+            sent: 0,
+            told_apart: 0,
+        }
     }
 
-    /// A message leaves at `now`. Returns when it arrives; `hold` is called for it if the link holds it back.
-    pub fn send(&mut self, now: Time, link: Link, hold: impl FnOnce() -> M) -> Arrivals {
+    /// A message leaves at `now`. Returns when it arrives; `kind` is called for it if that matters, and `hold` if the
+    /// link holds it back.
+    pub fn send(
+        &mut self,
+        now: Time,
+        link: Link,
+        kind: impl FnOnce() -> MessageKind,
+        hold: impl FnOnce() -> M,
+    ) -> Arrivals {
         self.sent += 1;
         let at = self.index(link);
-        let Trouble { hold: held, loss, duplicate, corrupt, bytes_per_second, .. } = self.links[at].trouble;
+        let mut trouble = self.links[at].trouble;
+        if let Some(only) = trouble.only {
+            if only == kind() {
+                self.told_apart += 1;
+            } else {
+                trouble = Trouble::default();
+            }
+        }
+        let Trouble { hold: held, loss, duplicate, corrupt, bytes_per_second, .. } = trouble;
         if self.links[at].cut || self.chance.permille(self.world.loss) || self.chance.permille(loss) {
             return [None, None];
         }
@@ -55,8 +79,8 @@ impl<M> Network<M> {
         }
         let leaves = if bytes_per_second > 0 { self.queue(at, now, bytes_per_second) } else { now };
         let twice = self.chance.permille(self.world.duplicate) || self.chance.permille(duplicate);
-        let first = self.travel(at, leaves);
-        [Some(first), twice.then(|| self.travel(at, leaves))]
+        let first = self.travel(trouble, leaves);
+        [Some(first), twice.then(|| self.travel(trouble, leaves))]
     }
 
     /// A request or an answer of a client leaves at `now`. Clients are near and their path is never impaired:
@@ -86,8 +110,14 @@ impl<M> Network<M> {
         }
     }
 
+    /// How many messages were of a kind that is to be troubled; nothing if no link is troubled for one kind only.
+    pub fn told_apart(&self) -> Option<u64> {
+        self.links.iter().any(|link| link.trouble.only.is_some()).then_some(self.told_apart)
+    }
+
     /// Frees every link from its trouble and lets go what was held back.
     pub fn clear(&mut self) -> Vec<M> {
+        self.told_apart = 0;
         let clear = |link: &mut Condition<M>| {
             link.trouble = Trouble::default();
             std::mem::take(&mut link.held)
@@ -95,8 +125,7 @@ impl<M> Network<M> {
         self.links.iter_mut().flat_map(clear).collect()
     }
 
-    fn travel(&mut self, at: usize, leaves: Time) -> Time {
-        let trouble = self.links[at].trouble;
+    fn travel(&mut self, trouble: Trouble, leaves: Time) -> Time {
         let mut delay = self.world.delay_min + self.chance.exponential(self.world.delay_mean);
         if trouble != Trouble::default() {
             delay += Duration::from_millis(u64::from(trouble.delay_ms));
@@ -138,8 +167,12 @@ mod tests {
         Network::new(2, world, chance)
     }
 
+    fn append() -> MessageKind {
+        "append".parse().unwrap()
+    }
+
     fn copies(network: &mut Network<u32>, link: Link) -> usize {
-        (0..1000).map(|n| network.send(Time(n), link, || 7).iter().flatten().count()).sum()
+        (0..1000).map(|n| network.send(Time(n), link, append, || 7).iter().flatten().count()).sum()
     }
 
     #[test]
@@ -173,9 +206,9 @@ mod tests {
     fn delay_adds_and_a_limited_rate_queues() {
         let mut network = network();
         network.impair(&[LINK], Trouble { delay_ms: 500, ..Trouble::default() });
-        assert!(network.send(Time(0), LINK, || 7)[0].unwrap() >= Time::from_millis(500));
+        assert!(network.send(Time(0), LINK, append, || 7)[0].unwrap() >= Time::from_millis(500));
         network.impair(&[LINK], Trouble { bytes_per_second: 2000, ..Trouble::default() });
-        let last = (0..10).filter_map(|_| network.send(Time(0), LINK, || 7)[0]).max().unwrap();
+        let last = (0..10).filter_map(|_| network.send(Time(0), LINK, append, || 7)[0]).max().unwrap();
         assert!(last >= Time::from_millis(999), "ten frames of 200 bytes at 2000 B/s take a second");
     }
 
@@ -186,5 +219,18 @@ mod tests {
         assert_eq!((copies(&mut network, LINK), copies(&mut network, BACK)), (0, 1000));
         network.impair(&[LINK], Trouble { corrupt: 300, ..Trouble::default() });
         assert!((600..800).contains(&copies(&mut network, LINK)));
+    }
+
+    #[test]
+    fn one_kind_of_message_is_troubled_and_no_other() {
+        let mut network = network();
+        let only =
+            |kind: &str| Trouble { loss: 1000, only: Some(kind.parse().unwrap()), ..Trouble::default() };
+        network.impair(&[LINK], only("vote"));
+        assert_eq!((copies(&mut network, LINK), network.told_apart()), (1000, Some(0)));
+        network.impair(&[LINK], only("append"));
+        assert_eq!((copies(&mut network, LINK), network.told_apart()), (0, Some(1000)));
+        network.clear();
+        assert_eq!((copies(&mut network, LINK), network.told_apart()), (1000, None));
     }
 }

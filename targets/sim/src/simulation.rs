@@ -7,8 +7,8 @@ use crate::machine::{Happening, Machine};
 use crate::network::Network;
 use cluster::{Abilities, Arrival, Cluster, HarnessError, Operator, Redirect, Staff};
 use history::{
-    Call, Chance, Damage, Doubt, Evidence, Fault, FaultKind, Illness, Injection, Link, NodeId, Outcome,
-    ProcessId, Refusal, Ticket, Time, Unsynced, Violation,
+    Call, Chance, Damage, Doubt, Evidence, Fault, FaultKind, Illness, Injection, Link, MessageKind, NodeId,
+    Outcome, ProcessId, Refusal, Ticket, Time, Unsynced, Violation,
 };
 use protocols::{Effect, Input, Options, Protocol, RequestId, Watch};
 use std::collections::{BTreeMap, VecDeque};
@@ -236,7 +236,8 @@ impl<P: Protocol> Simulation<P> {
     }
 
     fn post(&mut self, from: NodeId, to: NodeId, message: P::Message) {
-        let arrivals = self.network.send(self.now, Link { from, to }, || (from, to, message.clone()));
+        let (kind, hold) = (|| MessageKind::of(&message), || (from, to, message.clone()));
+        let arrivals = self.network.send(self.now, Link { from, to }, kind, hold);
         match arrivals {
             [Some(first), Some(second)] => {
                 self.agenda.plan(first, Happening::Deliver { to, from, message: message.clone() });
@@ -527,9 +528,11 @@ impl<P: Protocol> Simulation<P> {
         match kind {
             FaultKind::Partition => self.network.join(),
             FaultKind::Packets => {
+                let seen = self.network.told_apart().map(|count| format!(", {count} messages were meant"));
                 for (from, to, message) in self.network.clear() {
                     self.post(from, to, message);
                 }
+                return installed(format!("every link is free{}", seen.unwrap_or_default()));
             }
             FaultKind::Kill | FaultKind::Crash => return self.apply(&named(|nodes| Fault::Start { nodes })),
             FaultKind::Pause => return self.apply(&named(|nodes| Fault::Resume { nodes })),

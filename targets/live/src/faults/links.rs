@@ -49,6 +49,10 @@ pub fn impair(site: &Arc<Site>, links: &[Link], trouble: Trouble) -> Observation
         let why = "this system's messages cannot be told apart, so none can be lost, repeated, overtaken or corrupted";
         return at_once(Injection::Skipped(why.to_owned()));
     }
+    if let Some(only) = trouble.only {
+        let why = format!("only the simulator can tell which messages are of the kind {only}");
+        return at_once(Injection::Skipped(why));
+    }
     let change_it = move |condition: &mut Condition| condition.trouble = trouble;
     change(
         site,
