@@ -38,6 +38,7 @@ pub(crate) const ONE_PROMISE: &str = "all";
 /// Every workload, in the order in which people list them.
 pub const WORKLOADS: &[Entry] = &[
     crate::register::ENTRY,
+    crate::consensus::ENTRY,
     crate::multi_register::ENTRY,
     crate::append::ENTRY,
     crate::rw::ENTRY,

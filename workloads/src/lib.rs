@@ -9,6 +9,7 @@ pub mod bank;
 pub mod catalog;
 mod causal;
 pub mod combinators;
+mod consensus;
 mod counter;
 mod election;
 mod fenced;

@@ -48,6 +48,7 @@ fn each_asks_the_mix_that_it_claims() {
     for entry in WORKLOADS {
         let mix: &[(CallKind, usize)] = match entry.name {
             "register" => &[(Read, 40), (Write, 30), (Cas, 30)],
+            "consensus" => &[(Read, 50), (Cas, 50)],
             "multi-register" | "append" | "rw" | "write-skew" | "long-fork" => &[(Txn, 100)],
             "causal" => &[(Read, 67), (Write, 33)],
             "sessions" => &[(Read, 58), (Write, 42)],

@@ -2,6 +2,7 @@
 
 use crate::Protocol;
 use crate::multipaxos::MultiPaxos;
+use crate::paxos::Paxos;
 use crate::raft::Raft;
 use history::CallKind;
 
@@ -52,7 +53,7 @@ macro_rules! protocols {
     };
 }
 
-protocols![Raft, MultiPaxos];
+protocols![Raft, MultiPaxos, Paxos];
 
 #[cfg(test)]
 mod tests {

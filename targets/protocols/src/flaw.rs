@@ -133,7 +133,7 @@ flaws! {
             "a call that its client sent twice, because it heard nothing, is carried out twice (shows with --retry)"
             "Raft §8: if the leader crashes after committing and before responding, the client will retry; thesis 6.3",
     }
-    ["multipaxos"] => {
+    ["multipaxos", "paxos"] => {
         PromiseForgotten "promise-forgotten"
             "an acceptor promises a ballot and does not write it down"
             "Paxos Made Simple §2.2: an acceptor must remember the highest-numbered prepare request to which it has responded, even if it fails and then restarts",
@@ -147,11 +147,16 @@ flaws! {
             "an acceptor accepts whatever is proposed, whatever it has promised"
             "Paxos Made Simple §2.2, P1a: an acceptor can accept a proposal numbered n iff it has not responded to a prepare request having a number greater than n",
         FirstValueFound "first-value-found"
-            "a new leader proposes for a slot what it was told first, not what was accepted under the highest ballot"
+            "a proposer goes by what it was told first, not by what was accepted under the highest ballot"
             "Paxos Made Simple §2.2, P2c: v is the value of the highest-numbered proposal among those accepted by the acceptors in S",
         OwnValueFirst "own-value-first"
-            "a new leader proposes for a slot what it has accepted itself, whatever the others tell"
+            "a proposer proposes its own, or what it has accepted itself, whatever the others tell"
             "Paxos Made Simple §2.2, P2c: v is the value of the highest-numbered proposal among those accepted by the acceptors in S",
+        HalfIsEnough "half-is-enough"
+            "half of the nodes, rounded down, are taken for a majority"
+            "Paxos Made Simple §2.2: any two majorities have at least one acceptor in common; two halves need not",
+    }
+    ["multipaxos"] => {
         AcksOfAnyBallot "acks-of-any-ballot"
             "a new leader counts who has accepted a command under earlier ballots, and needs no more of them if they are a majority"
             "Paxos Made Moderately Complex §2.2: a commander waits for a majority of acceptors to accept under its own ballot; the same mistake is Raft's figure 8",
@@ -161,9 +166,6 @@ flaws! {
         GapFilledAlone "gap-filled-alone"
             "a new leader takes gaps for nothing at once, and asks no majority to accept that"
             "Paxos Made Simple §3: the leader fills the gap by proposing a special no-op command, and executes it once it is chosen",
-        HalfIsEnough "half-is-enough"
-            "half of the nodes, rounded down, are taken for a majority"
-            "Paxos Made Simple §2.2: any two majorities have at least one acceptor in common; two halves need not",
         AnsweredEarly "answered-early"
             "a leader answers a write as soon as it has proposed it"
             "Paxos Made Simple §3: the server executes a command when it has been chosen and those before it have been executed",

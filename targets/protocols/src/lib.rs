@@ -7,6 +7,7 @@
 pub mod catalog;
 mod flaw;
 pub mod multipaxos;
+pub mod paxos;
 mod protocol;
 pub mod raft;
 pub mod rpc;

@@ -1,10 +1,10 @@
 //! The acceptor: what each node promises and accepts (PMS §2.2, phases 1b and 2b).
 
-use super::ballot::Ballot;
 use super::message::{Command, Message, Pvalue};
 use super::part::{Following, Part};
 use super::record::Record;
 use super::{MultiPaxos, Output};
+use crate::paxos::Ballot;
 use crate::{Effect, Flaw};
 use history::{NodeId, Time};
 

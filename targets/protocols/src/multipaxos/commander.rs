@@ -4,11 +4,11 @@
 //! Beyond a few batches under way requests gather, and go together when one of those is done. What was lost is sent
 //! again with the next heartbeat but one, to whoever has not answered.
 
-use super::ballot::Ballot;
 use super::leader::{Leader, Proposal};
 use super::message::{Command, Message};
-use super::part::{Part, Tally};
+use super::part::Part;
 use super::{MultiPaxos, Output};
+use crate::paxos::{Ballot, Tally};
 use crate::{Effect, Flaw, RequestId};
 use history::{Call, NodeId, Outcome, Reply, Ticket, Time};
 

@@ -1,12 +1,12 @@
 //! How a distinguished proposer is found (PMS §2.4), and phase 1 for all slots at once (§3).
 
-use super::ballot::Ballot;
 use super::leader::{Leader, Peer};
 use super::message::{Command, Message, Pvalue};
-use super::part::{Found, Part, Scout, Tally};
+use super::part::{Found, Part, Scout};
 use super::read::Reads;
 use super::record::Record;
 use super::{MultiPaxos, Output};
+use crate::paxos::{Ballot, Tally};
 use crate::{Effect, Flaw};
 use history::{Doubt, NodeId, Outcome, Refusal, Time};
 use std::collections::{BTreeMap, VecDeque};

@@ -4,11 +4,11 @@
 //! campaign at once. The heir may lack what was chosen last; phase 1 tells it. Whoever does not lead has nothing to hand
 //! over.
 
-use super::ballot::Ballot;
 use super::message::Message;
 use super::part::Part;
 use super::{MultiPaxos, Output};
 use crate::Effect;
+use crate::paxos::Ballot;
 use history::Time;
 
 impl MultiPaxos {

@@ -7,8 +7,9 @@
 //! answers.
 
 use super::part::Part;
-use super::{Ballot, Command, MultiPaxos};
+use super::{Command, MultiPaxos};
 use crate::Watch;
+use crate::paxos::Ballot;
 use history::{NodeId, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

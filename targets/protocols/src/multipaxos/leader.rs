@@ -1,10 +1,9 @@
 //! What a leader keeps in memory: its proposals, its clients' requests and their reads.
 
-use super::ballot::Ballot;
 use super::message::Command;
-use super::part::Tally;
 use super::read::Reads;
 use crate::RequestId;
+use crate::paxos::{Ballot, Tally};
 use history::{NodeId, Time};
 use std::collections::{BTreeMap, VecDeque};
 

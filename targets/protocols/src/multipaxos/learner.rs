@@ -4,11 +4,11 @@
 //! leader's ballot* is chosen, since a ballot has one value for a slot. What it has not, or only under another ballot,
 //! it asks for, whole runs of slots at a time, and writes down as chosen.
 
-use super::ballot::Ballot;
 use super::message::{Command, Message};
 use super::part::Part;
 use super::record::Record;
 use super::{MultiPaxos, Output};
+use crate::paxos::Ballot;
 use crate::{Effect, Flaw};
 use history::{NodeId, Time};
 

@@ -1,6 +1,6 @@
 //! What nodes say to one another. 1a to 2b are the names of Lamport's papers.
 
-use super::ballot::Ballot;
+use crate::paxos::Ballot;
 use history::{Call, Ticket};
 use serde::{Deserialize, Serialize};
 use std::fmt;

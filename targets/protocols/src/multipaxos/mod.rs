@@ -57,7 +57,7 @@
 //!
 //! ## Where to look
 //!
-//! `ballot.rs` · `acceptor.rs` promises and accepts · `election.rs` canvass, phase 1, step down · `commander.rs` phase 2
+//! `acceptor.rs` promises and accepts · `election.rs` canvass, phase 1, step down · `commander.rs` phase 2
 //! and heartbeats · `learner.rs` what is chosen, and catching up · `read.rs` · `handover.rs` · `leader.rs`, `part.rs` what
 //! a node knows in each part it plays · `message.rs`, `record.rs` · `invariants.rs` what must hold over the whole cluster.
 //! `FLAW` marks every branch where a [`Flaw`] makes it wrong on purpose. `testscripts/multipaxos/` tells it in stories.
@@ -71,7 +71,6 @@
 //! * Disks that lie: what was synced is believed to be there.
 
 mod acceptor;
-mod ballot;
 mod commander;
 mod election;
 mod handover;
@@ -83,12 +82,12 @@ mod part;
 mod read;
 mod record;
 
-pub use ballot::Ballot;
 pub use invariants::Invariants;
 pub use message::{Command, Message, Pvalue};
 pub use record::Record;
 
 use crate::catalog::Entry;
+use crate::paxos::Ballot;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
 use history::{Call, CallKind, Chance, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use part::Part;

@@ -1,9 +1,9 @@
 //! The parts that a node plays beside that of an acceptor, which it always is.
 
-use super::ballot::Ballot;
 use super::leader::Leader;
 use super::message::{Command, Pvalue};
 use crate::Flaw;
+use crate::paxos::{Ballot, Tally};
 use history::{NodeId, Time};
 use std::collections::BTreeMap;
 
@@ -67,32 +67,5 @@ impl Scout {
             return;
         }
         best.by.add(node);
-    }
-}
-
-/// Those who said yes, each once.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Tally(Vec<NodeId>);
-
-impl Tally {
-    /// Counts `node`, once however often it says so; whether this was the first time.
-    pub(super) fn add(&mut self, node: NodeId) -> bool {
-        let news = !self.0.contains(&node);
-        if news {
-            self.0.push(node);
-        }
-        news
-    }
-
-    pub(super) fn has(&self, node: NodeId) -> bool {
-        self.0.contains(&node)
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn nodes(&self) -> &[NodeId] {
-        &self.0
     }
 }

@@ -12,10 +12,10 @@
 //!
 //! All reads that come while one round is under way share the next one.
 
-use super::ballot::Ballot;
 use super::message::Message;
 use super::part::Part;
 use super::{MultiPaxos, Output};
+use crate::paxos::Ballot;
 use crate::{Effect, Flaw, RequestId};
 use history::{Call, NodeId, Outcome, Refusal, Time};
 use std::collections::VecDeque;

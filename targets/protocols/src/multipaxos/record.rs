@@ -1,7 +1,7 @@
 //! What a node writes down.
 
-use super::ballot::Ballot;
 use super::message::{Command, Slots};
+use crate::paxos::Ballot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
