@@ -102,6 +102,8 @@ fn outcome(call: &Call, answer: &str) -> Outcome {
         }
         (_, list) if list.starts_with('[') => Reply::List(numbers(list).into_iter().map(Value).collect()),
         (_, "nil") => Reply::Read(None),
+        (_, "yes") => Reply::Is(true),
+        (_, "no") => Reply::Is(false),
         (_, value) => Reply::Read(Some(Value(value.parse().unwrap()))),
     };
     Outcome::Ok(reply)

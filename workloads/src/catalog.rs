@@ -38,6 +38,7 @@ pub(crate) const ONE_PROMISE: &str = "all";
 /// Every workload, in the order in which people list them.
 pub const WORKLOADS: &[Entry] = &[
     crate::register::ENTRY,
+    crate::atomic::ENTRY,
     crate::consensus::ENTRY,
     crate::multi_register::ENTRY,
     crate::append::ENTRY,
@@ -49,6 +50,7 @@ pub const WORKLOADS: &[Entry] = &[
     crate::bank::ENTRY,
     crate::set::ENTRY,
     crate::set_full::ENTRY,
+    crate::set_remove::ENTRY,
     crate::list::ENTRY,
     crate::counter::ENTRY,
     crate::queue::ENTRY,

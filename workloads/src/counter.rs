@@ -3,11 +3,11 @@
 use crate::Settings;
 use crate::asking::{Hand, main_phase};
 use crate::catalog::{Entry, Generators, Options};
-use crate::finale::look_at_each;
+use crate::finale::look_until_agreed;
 use crate::keys::{KeyUse, Keys};
 use crate::mix::{Kind, Mix};
 use checkers::models::counter::Counter;
-use checkers::{Checker, Linearizable};
+use checkers::{Checker, Converged, Linearizable};
 use history::{Call, CallKind, Chance};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -15,7 +15,7 @@ pub(crate) const ENTRY: Entry = Entry {
     about: "additions to counters and subtractions, and looks at where they stand",
     calls: &[CallKind::Increment, CallKind::Count],
     options: Options::Keys,
-    levels: || vec!["linearizable", "bounded"],
+    levels: || vec!["linearizable", "bounded", "eventual"],
     make,
     judges,
 };
@@ -34,8 +34,11 @@ fn amount(hand: &mut Hand<'_>) -> i64 {
     hand.chance.between(1, 5) as i64
 }
 
-/// Exactly, or by what is certainly and what may be counted.
+/// Exactly, or by what is certainly and what may be counted, or only in the end.
 fn judges(level: &str) -> Vec<Box<dyn Checker>> {
+    if level == "eventual" {
+        return vec![Box::new(Converged::default())];
+    }
     let mut judges: Vec<Box<dyn Checker>> = vec![Box::new(checkers::Counter)];
     if level == "linearizable" {
         judges.push(Box::new(Linearizable::new(Counter::default())));
@@ -45,5 +48,5 @@ fn judges(level: &str) -> Vec<Box<dyn Checker>> {
 
 fn make(settings: &Settings, chance: Chance) -> Generators {
     let main = main_phase(Mix(&MIX), Keys::new(settings.key_use(KEYS)), settings, &chance);
-    (main, look_at_each(|key| Call::Count { key }))
+    (main, look_until_agreed(|key| Call::Count { key }))
 }

@@ -5,6 +5,7 @@
 
 mod append;
 mod asking;
+mod atomic;
 pub mod bank;
 pub mod catalog;
 mod causal;
@@ -28,6 +29,7 @@ mod rw;
 mod sessions;
 mod set;
 mod set_full;
+mod set_remove;
 mod simulate;
 mod txns;
 mod unique_ids;

@@ -20,7 +20,7 @@ pub(crate) const ENTRY: Entry = Entry {
     judges,
 };
 
-fn judges(level: &str) -> Vec<Box<dyn Checker>> {
+pub(crate) fn judges(level: &str) -> Vec<Box<dyn Checker>> {
     vec![match level {
         "sequential" => Box::new(Sequential::default()),
         "sessions" => Box::new(Sessions::default()),

@@ -3,7 +3,7 @@
 use crate::Settings;
 use crate::asking::main_phase;
 use crate::catalog::{Entry, Generators, ONE_PROMISE, Options};
-use crate::finale::look_at_each;
+use crate::finale::look_until_agreed;
 use crate::keys::{KeyUse, Keys};
 use crate::mix::{Kind, Mix};
 use checkers::Set;
@@ -25,5 +25,5 @@ const MIX: [Kind; 1] = [(1, |key, hand| Call::Add { key, value: hand.value() })]
 
 fn make(settings: &Settings, chance: Chance) -> Generators {
     let main = main_phase(Mix(&MIX), Keys::new(settings.key_use(KEYS)), settings, &chance);
-    (main, look_at_each(|key| Call::Elements { key }))
+    (main, look_until_agreed(|key| Call::Elements { key }))
 }

@@ -3,10 +3,10 @@
 use crate::Settings;
 use crate::asking::main_phase;
 use crate::catalog::{Entry, Generators, Options};
-use crate::finale::look_at_each;
+use crate::finale::look_until_agreed;
 use crate::keys::{KeyUse, Keys};
 use crate::mix::{Kind, Mix};
-use checkers::SetFull;
+use checkers::{Checker, Converged, SetFull};
 use history::{Call, CallKind, Chance};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -16,8 +16,18 @@ pub(crate) const ENTRY: Entry = Entry {
     options: Options::Keys,
     levels: || vec!["linearizable", "eventual"],
     make,
-    judges: |level| vec![Box::new(SetFull { linearizable: level == "linearizable" })],
+    judges,
 };
+
+/// Of sets that agree in the end, that is judged, too.
+fn judges(level: &str) -> Vec<Box<dyn Checker>> {
+    let linearizable = level == "linearizable";
+    let mut judges: Vec<Box<dyn Checker>> = vec![Box::new(SetFull { linearizable })];
+    if !linearizable {
+        judges.push(Box::new(Converged::default()));
+    }
+    judges
+}
 
 const KEYS: KeyUse = KeyUse { unknowns: u32::MAX, ..KeyUse::USUAL };
 
@@ -27,5 +37,5 @@ const MIX: [Kind; 2] =
 
 fn make(settings: &Settings, chance: Chance) -> Generators {
     let main = main_phase(Mix(&MIX), Keys::new(settings.key_use(KEYS)), settings, &chance);
-    (main, look_at_each(|key| Call::Elements { key }))
+    (main, look_until_agreed(|key| Call::Elements { key }))
 }
