@@ -34,6 +34,9 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         | Flaw::SnapshotNotPersisted
         | Flaw::SnapshotSetsBack
         | Flaw::SnapshotKeepsConflicts => Trial { compaction: often(), ..trial },
+        Flaw::MergeAdds | Flaw::SlotNotDurable => Trial { workload: "counter", ..trial },
+        Flaw::MergeOverwrites | Flaw::DotsReused => Trial { workload: "set-full", ..trial },
+        Flaw::RemoveByValue => Trial { workload: "set-remove", ..trial },
         _ => trial,
     }
 }

@@ -18,6 +18,7 @@ mod machine;
 mod machines;
 mod malformed;
 mod netns;
+mod primary_backup;
 mod promises;
 mod protocols;
 mod simulated;

@@ -1,8 +1,11 @@
 //! Every protocol, by name. To add one, add its type to the list at the end of this file.
 
 use crate::Protocol;
+use crate::abd::Abd;
+use crate::gossip::Gossip;
 use crate::multipaxos::MultiPaxos;
 use crate::paxos::Paxos;
+use crate::primary_backup::{Asynchronous, Synchronous};
 use crate::raft::Raft;
 use history::CallKind;
 
@@ -53,7 +56,7 @@ macro_rules! protocols {
     };
 }
 
-protocols![Raft, MultiPaxos, Paxos];
+protocols![Raft, MultiPaxos, Paxos, Abd, Synchronous, Asynchronous, Gossip];
 
 #[cfg(test)]
 mod tests {

@@ -133,6 +133,60 @@ flaws! {
             "a call that its client sent twice, because it heard nothing, is carried out twice (shows with --retry)"
             "Raft §8: if the leader crashes after committing and before responding, the client will retry; thesis 6.3",
     }
+    ["abd"] => {
+        ReadWithoutWriteBack "read-without-write-back"
+            "a node answers a read with the newest that it has found, and makes sure of it nowhere"
+            "Lamport, On Interprocess Communication (1986): that is regular, not atomic; Attiya, Bar-Noy and Dolev (1995): a reader announces what it is about to return",
+        TagNotPersisted "tag-not-persisted"
+            "a node acknowledges a version and writes it down with whatever comes next"
+            "Cassandra with commitlog_sync: periodic; Guerraoui and Levy, Robust Emulations of Shared Memory in a Crash-Recovery Model (2004)",
+        OwnCounter "own-counter"
+            "a writer asks nobody what is there, and takes the tag after the one that it holds itself"
+            "Lynch and Shvartsman (1997): many writers query before they propagate; Jepsen: Cassandra (2013), where each client's clock says who was last",
+        HalfAnswers "half-answers"
+            "half of the nodes, rounded down, count as a majority"
+            "Gifford, Weighted Voting for Replicated Data (1979): r + w must be greater than the number of votes",
+        TiesNotBroken "ties-not-broken"
+            "of two writes with the same number a node keeps the one that comes first, whoever wrote it"
+            "Lynch and Shvartsman (1997): tags are pairs of a number and a writer, compared in this order",
+        AnyAnswerCounts "any-answer-counts"
+            "an acknowledgement counts for whichever call has waited for one the longest"
+            "Attiya, Bar-Noy and Dolev (1995), procedure communicate: an answer belongs to its question",
+    }
+    ["primary-backup"] => {
+        AckBeforeBackups "ack-before-backups"
+            "a primary answers a write when it has it itself"
+            "Redis with Sentinel (Jepsen, 2013); Alsberg and Day (1976): the client is answered when another host has the change as well",
+        ServesBeforeEveryoneJoined "serves-before-everyone-joined"
+            "a new primary takes all that it holds for answered, before everyone has joined its epoch"
+            "Lin and others, PacificA (2008): a new primary first commits what is on its prepared list, at all replicas",
+        OldPrimaryAccepted "old-primary-accepted"
+            "a backup takes copies from the primary of an epoch that is over"
+            "Lin and others, PacificA (2008): a request that names an older configuration is rejected; Kafka KIP-101: leader epochs",
+        BackupForgetsEpoch "backup-forgets-epoch"
+            "a node never writes its epoch down, so after a restart it takes part in old ones and leads one twice"
+            "Liskov and Cowling, Viewstamped Replication Revisited (2012), section 4.3: a replica that forgets its view must recover before it takes part",
+        DeposedPrimaryReads "deposed-primary-reads"
+            "a node that has led goes on answering reads when another does"
+            "Budhiraja and others (1993), Pb1 and Pb3: there is one primary, and a request at a server that is not is not served",
+    }
+    ["gossip"] => {
+        MergeAdds "merge-adds"
+            "what another node says was counted is added to what is known here"
+            "Shapiro and others, RR-7506 (2011), specification 6: the merge takes the maximum of each entry, for a state may come twice",
+        MergeOverwrites "merge-overwrites"
+            "what another node knows replaces what is known here"
+            "Shapiro and others, Conflict-free Replicated Data Types (2011): a state is replaced by the least upper bound of both",
+        SlotNotDurable "slot-not-durable"
+            "a node answers an increment that it never writes down, and after a restart counts on from what it finds"
+            "Shapiro and others, RR-7506 (2011), specification 6: a replica's own entry only grows",
+        DotsReused "dots-reused"
+            "a node numbers its additions in memory, and after a restart begins again"
+            "Bieniusa and others, An Optimized Conflict-free Replicated Set (2012): every addition has a new identifier",
+        RemoveByValue "remove-by-value"
+            "a removal is of the value, whoever adds it again, and not of the additions that it has seen"
+            "Shapiro and others, RR-7506 (2011), section 3.3.2: in a 2P-Set what was removed cannot be added again; 3.3.5: in an OR-Set it can",
+    }
     ["multipaxos", "paxos"] => {
         PromiseForgotten "promise-forgotten"
             "an acceptor promises a ballot and does not write it down"

@@ -4,10 +4,13 @@
 //! socket, no disk and no randomness but what it is handed, so the simulator and the reference node drive the
 //! same code, and a run can be repeated bit for bit.
 
+pub mod abd;
 pub mod catalog;
 mod flaw;
+pub mod gossip;
 pub mod multipaxos;
 pub mod paxos;
+pub mod primary_backup;
 mod protocol;
 pub mod raft;
 pub mod rpc;
