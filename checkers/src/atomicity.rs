@@ -1,7 +1,8 @@
 //! Does a transaction commit everywhere or nowhere?
 //!
 //! The properties of atomic commitment (Bernstein, Hadzilacos and Goodman, *Concurrency Control and Recovery in Database
-//! Systems*, 1987, §7.3), judged from what the nodes' logs say after the run and from what clients were told:
+//! Systems*, 1987, §7.3), judged from what the nodes' logs say after the run and from what clients were told. The logs are given, or they are in
+//! the history: a client that asks a node for its ledger ([`Call::Ledger`]) is told what it wrote down.
 //!
 //! * **AC1** all decisions on a transaction are equal, the client's included;
 //! * **AC2** nobody reverses a decision;
@@ -12,55 +13,19 @@
 //! A protocol that is said not to block is also held to **NB** (§7.4): nobody has aborted while another is past the point
 //! from which it can only commit. A wait for a dead coordinator is no violation of two-phase commit; it is measured.
 //! Beside these: a vote that was heard and that its node no longer knows (*forgotten prepare*), and a commit that was
-//! applied twice (*duplicate effect*). Wall clocks decide nothing: within one log order is the order of its records.
+//! applied twice, or twice committed because its client asked twice (*duplicate effect*). A node whose ledger nobody has
+//! read to its end is accused of nothing that it may have written. Wall clocks decide nothing: within one log order is the order of its records.
 
 use crate::{Anomaly, Budget, Checker, Report};
-use history::{Call, Event, FaultKind, History, Mop, NodeId, Outcome, Phase, Time, Value};
-use serde::{Deserialize, Serialize};
+pub use history::ledger::{Record, Step};
+use history::{Call, Event, FaultKind, History, Mop, NodeId, Outcome, Phase, Reply, Time, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// What a node wrote down about a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// A coordinator began it with these participants.
-    Began(Vec<NodeId>),
-    /// The node promised to commit if told so.
-    VotedYes,
-    /// The node refused.
-    VotedNo,
-    /// A coordinator heard a node's yes.
-    HeardYes(NodeId),
-    /// The node will commit unless told otherwise in time (three-phase commit).
-    PreCommitted,
-    /// The node committed.
-    Committed,
-    /// The node aborted.
-    Aborted,
-    /// The node carried out the transaction's changes.
-    Applied,
-}
-
-/// One record of a node's log. The records of one node come in the order of its log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    /// Whose log.
-    pub node: NodeId,
-    /// Which transaction, by the value that it alone writes.
-    pub txn: Value,
-    /// What.
-    pub step: Step,
-    /// When, as far as that is known; for measures only.
-    #[serde(default)]
-    pub time: Option<Time>,
-}
 
 /// Judges atomic commitment.
 #[derive(Debug, Clone, Default)]
 pub struct Atomicity {
-    /// What was found in the logs after the run.
+    /// What was found in the logs after the run, beside what the history itself says of them.
     pub records: Vec<Record>,
     /// Whether the protocol promises not to block.
     pub nonblocking: bool,
@@ -68,7 +33,7 @@ pub struct Atomicity {
     pub grace: Duration,
 }
 
-/// Everything known about one transaction.
+/// Everything known about one attempt at a transaction.
 #[derive(Default)]
 struct Dossier<'r> {
     participants: BTreeSet<NodeId>,
@@ -76,6 +41,54 @@ struct Dossier<'r> {
     client: Option<(bool, usize)>,
     /// When its client called, and when the call ended.
     span: Option<(Time, Option<Time>)>,
+    /// Whether another attempt at it committed.
+    elsewhere: bool,
+}
+
+/// Which attempt at which transaction.
+type Attempt = (Value, u64);
+
+/// How long a vote may be in doubt before people should hear of it.
+const LONG: u64 = 1000;
+
+/// What the nodes wrote down, and whose logs were read to their end.
+struct Evidence<'r> {
+    records: Vec<&'r Record>,
+    /// When each of them was asked for the last time; `None` if the records were not asked for but given.
+    asked: Option<BTreeMap<NodeId, Time>>,
+}
+
+impl<'r> Evidence<'r> {
+    fn gather(given: &'r [Record], history: &'r History) -> Evidence<'r> {
+        let mut ledgers: BTreeMap<NodeId, BTreeMap<u64, &Record>> = BTreeMap::new();
+        let mut ends: BTreeMap<NodeId, (u64, Time)> = BTreeMap::new();
+        let mut asked_at_all = false;
+        for op in history.ops() {
+            let Call::Ledger { after } = *op.call else { continue };
+            asked_at_all = true;
+            let Outcome::Ok(Reply::Ledger(page)) = op.outcome else { continue };
+            let ledger = ledgers.entry(page.node).or_default();
+            ledger.extend((after..).zip(&page.records));
+            if !page.more {
+                ends.insert(
+                    page.node,
+                    (after + page.records.len() as u64, history.entries()[op.invoked].time),
+                );
+            }
+        }
+        let whole = |(node, (end, asked)): (NodeId, (u64, Time))| {
+            let length = ledgers.get(&node).map_or(0, BTreeMap::len) as u64;
+            (length >= end).then_some((node, asked))
+        };
+        let asked = asked_at_all.then(|| ends.into_iter().filter_map(whole).collect());
+        let records = given.iter().chain(ledgers.values().flat_map(|ledger| ledger.values().copied()));
+        Evidence { records: records.collect(), asked }
+    }
+
+    /// Whether what this node wrote down is known.
+    fn knows(&self, node: NodeId) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.contains_key(&node))
+    }
 }
 
 impl Checker for Atomicity {
@@ -84,32 +97,38 @@ impl Checker for Atomicity {
     }
 
     fn check(&self, history: &History, _: &Budget) -> Report {
-        let dossiers = self.dossiers(history);
-        let mut anomalies = Vec::new();
-        for (txn, dossier) in &dossiers {
+        let evidence = Evidence::gather(&self.records, history);
+        let dossiers = dossiers(&evidence, history);
+        let mut anomalies = lost(&evidence, &dossiers, history);
+        for ((txn, _), dossier) in &dossiers {
             let mut accuse = |name: &str, story: String| {
                 let events = dossier.client.map(|(_, at)| at);
-                anomalies.push(Anomaly::new(name, None, format!("Transaction {txn}: {story}"), events));
+                let story = format!("Transaction {txn}: {story}{}", dossier.decisions(name));
+                anomalies.push(Anomaly::new(name, None, story, events));
             };
-            dossier.agreement(&mut accuse);
+            dossier.agreement(&evidence, &mut accuse);
             dossier.stability(&mut accuse);
-            dossier.validity(&mut accuse);
-            dossier.memory(&mut accuse);
+            dossier.validity(&evidence, &mut accuse);
+            dossier.memory(&evidence, &mut accuse);
             if self.nonblocking {
                 dossier.nonblocking(&mut accuse);
             }
             if quiet(history, dossier.span) {
                 dossier.nontriviality(&mut accuse);
             }
-            if self.all_had_time(history) {
-                dossier.termination(&mut accuse);
-            }
+            dossier.termination(|node| self.had_time(&evidence, history, node), &mut accuse);
         }
+        anomalies.extend(twice(&dossiers));
         let committed =
             dossiers.values().filter(|dossier| !dossier.nodes(&Step::Committed).is_empty()).count();
         let open: usize = dossiers.values().map(|dossier| dossier.undecided().len()).sum();
+        let unread: BTreeSet<NodeId> =
+            dossiers.values().flat_map(|dossier| dossier.unread(&evidence)).collect();
         let doubt = match (committed, open) {
             (0, _) => Some("no transaction was seen to commit".to_owned()),
+            _ if !unread.is_empty() => {
+                Some(format!("nobody has read to its end what {} wrote down", names(&unread)))
+            }
             (_, 0) => None,
             (_, open) => {
                 Some(format!("{open} votes are undecided, and it was not seen that all had time to decide"))
@@ -124,44 +143,98 @@ impl Checker for Atomicity {
         let mut waits: Vec<u64> = dossiers.values().flat_map(Dossier::waits).collect();
         waits.sort_unstable();
         let at = |part: usize| waits.get((waits.len().saturating_sub(1)) * part / 100).copied().unwrap_or(0);
+        let blocked = waits.iter().filter(|wait| **wait > LONG).count();
+        let report = report.measure("votes that were in doubt for more than a second", blocked);
         report.measure("time in doubt, 50/99/100 %, in ms", format!("{} {} {}", at(50), at(99), at(100)))
     }
 }
 
-impl Atomicity {
-    fn dossiers<'r>(&'r self, history: &History) -> BTreeMap<Value, Dossier<'r>> {
-        let mut dossiers: BTreeMap<Value, Dossier<'r>> = BTreeMap::new();
-        for record in &self.records {
-            let dossier = dossiers.entry(record.txn).or_default();
-            if let Step::Began(participants) = &record.step {
-                dossier.participants.extend(participants);
-            }
-            dossier.steps.push(record);
+/// What this transaction alone writes, if it writes anything.
+fn written(call: &Call) -> Option<Value> {
+    let Call::Txn { mops } = call else { return None };
+    mops.iter().find_map(|mop| match mop {
+        Mop::Write { value, .. } | Mop::Append { value, .. } => Some(*value),
+        _ => None,
+    })
+}
+
+fn dossiers<'r>(evidence: &Evidence<'r>, history: &History) -> BTreeMap<Attempt, Dossier<'r>> {
+    let mut dossiers: BTreeMap<Attempt, Dossier<'r>> = BTreeMap::new();
+    let mut committed: BTreeMap<Value, BTreeSet<u64>> = BTreeMap::new();
+    for record in &evidence.records {
+        let dossier = dossiers.entry((record.txn, record.attempt)).or_default();
+        match &record.step {
+            Step::Began(participants) => dossier.participants.extend(participants),
+            Step::Committed => drop(committed.entry(record.txn).or_default().insert(record.attempt)),
+            _ => {}
         }
-        let time = |index: usize| history.entries()[index].time;
-        for op in history.ops() {
-            let Call::Txn { mops } = op.call else { continue };
-            let written = mops.iter().find_map(|mop| match mop {
-                Mop::Write { value, .. } | Mop::Append { value, .. } => Some(*value),
-                _ => None,
-            });
-            let Some(dossier) = written.and_then(|value| dossiers.get_mut(&value)) else { continue };
+        dossier.steps.push(record);
+    }
+    let time = |index: usize| history.entries()[index].time;
+    for op in history.ops() {
+        let Some(txn) = written(op.call) else { continue };
+        for ((_, attempt), dossier) in dossiers.range_mut((txn, 0)..=(txn, u64::MAX)) {
             dossier.span = Some((time(op.invoked), op.completed.map(time)));
             dossier.client = match op.outcome {
                 Outcome::Ok(_) => Some((true, op.invoked)),
                 Outcome::Fail(_) => Some((false, op.invoked)),
                 Outcome::Unknown(_) => None,
             };
+            let others = committed.get(&txn).into_iter().flatten();
+            dossier.elsewhere = others.filter(|other| *other != attempt).count() > 0;
         }
-        dossiers
     }
+    dossiers
+}
 
-    /// Whether the run healed everything and went on for long enough after it.
-    fn all_had_time(&self, history: &History) -> bool {
-        let (Some(healed), Some(last)) = (history.began(Phase::Final), history.entries().last()) else {
-            return false;
+/// Transactions that a client was told had committed, and of which no log knows anything.
+fn lost(
+    evidence: &Evidence<'_>,
+    dossiers: &BTreeMap<Attempt, Dossier<'_>>,
+    history: &History,
+) -> Vec<Anomaly> {
+    let Some(asked) = &evidence.asked else { return Vec::new() };
+    let nodes: BTreeSet<NodeId> = history.ops().map(|op| op.node).collect();
+    if !nodes.iter().all(|node| asked.contains_key(node)) {
+        return Vec::new();
+    }
+    let lost = |op: history::Op<'_>| {
+        let txn = written(op.call).filter(|_| op.outcome.is_ok())?;
+        // What was begun while the last ledgers were being read may be in none of them.
+        let heard = asked.values().all(|asked| *asked > history.entries()[op.completed.unwrap_or(0)].time);
+        let known = dossiers.range((txn, 0)..=(txn, u64::MAX)).next().is_some();
+        (heard && !known).then(|| {
+            let story =
+                format!("Transaction {txn}: its client was told that it committed, and no log knows of it.");
+            Anomaly::new("AC1", None, story, [op.invoked])
+        })
+    };
+    history.ops().filter_map(lost).collect()
+}
+
+/// Transactions of which two attempts committed.
+fn twice(dossiers: &BTreeMap<Attempt, Dossier<'_>>) -> Vec<Anomaly> {
+    let committed = dossiers.iter().filter(|(_, dossier)| !dossier.nodes(&Step::Committed).is_empty());
+    let mut attempts: BTreeMap<Value, usize> = BTreeMap::new();
+    committed.for_each(|((txn, _), _)| *attempts.entry(*txn).or_default() += 1);
+    let twice = attempts.into_iter().filter(|(_, attempts)| *attempts > 1);
+    twice
+        .map(|(txn, attempts)| {
+            let story = format!("Transaction {txn}: {attempts} attempts at it committed.");
+            Anomaly::new("duplicate effect", None, story, None)
+        })
+        .collect()
+}
+
+impl Atomicity {
+    /// Whether the run healed everything and went on for long enough after it, before this node was asked.
+    fn had_time(&self, evidence: &Evidence<'_>, history: &History, node: NodeId) -> bool {
+        let last = match &evidence.asked {
+            Some(asked) => asked.get(&node).copied(),
+            None => history.entries().last().map(|entry| entry.time),
         };
-        last.time.0.saturating_sub(healed.0) >= self.grace.as_nanos() as u64
+        let (Some(healed), Some(last)) = (history.began(Phase::Final), last) else { return false };
+        last.since(healed) >= self.grace
     }
 }
 
@@ -195,7 +268,35 @@ impl Dossier<'_> {
         self.steps.iter().filter(|record| record.step == *step).map(|record| record.node).collect()
     }
 
-    fn agreement(&self, accuse: &mut impl FnMut(&str, String)) {
+    /// The participants whose logs nobody has read to their end.
+    fn unread(&self, evidence: &Evidence<'_>) -> BTreeSet<NodeId> {
+        self.participants.iter().copied().filter(|node| !evidence.knows(*node)).collect()
+    }
+
+    /// Where accounts of a decision contradict one another: everybody's part in it.
+    fn decisions(&self, rule: &str) -> String {
+        if !matches!(rule, "AC1" | "AC2" | "NB") {
+            return String::new();
+        }
+        let mut parts: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
+        for record in &self.steps {
+            let told = match &record.step {
+                Step::Began(nodes) => format!("began with {}", names(&nodes.iter().copied().collect())),
+                Step::VotedYes => "voted yes".to_owned(),
+                Step::VotedNo => "voted no".to_owned(),
+                Step::HeardYes(_) | Step::Applied => continue,
+                Step::PreCommitted => "pre-committed".to_owned(),
+                Step::Committed => "committed".to_owned(),
+                Step::Aborted => "aborted".to_owned(),
+            };
+            let at = record.time.map(|time| format!(" at {time}")).unwrap_or_default();
+            parts.entry(record.node).or_default().push(format!("{told}{at}"));
+        }
+        let part = |(node, told): (NodeId, Vec<String>)| format!(" {node}: {}.", told.join(", "));
+        parts.into_iter().map(part).collect()
+    }
+
+    fn agreement(&self, evidence: &Evidence<'_>, accuse: &mut impl FnMut(&str, String)) {
         let (committed, aborted) = (self.nodes(&Step::Committed), self.nodes(&Step::Aborted));
         if let (Some(yes), Some(no)) =
             (committed.iter().next(), aborted.iter().find(|node| !committed.contains(node)))
@@ -203,7 +304,7 @@ impl Dossier<'_> {
             accuse("AC1", format!("{yes} committed and {no} aborted."));
         }
         match self.client {
-            Some((true, _)) if committed.is_empty() && !aborted.is_empty() => {
+            Some((true, _)) if committed.is_empty() && !aborted.is_empty() && !self.elsewhere => {
                 accuse(
                     "AC1",
                     format!("its client was told that it committed, but {} aborted.", names(&aborted)),
@@ -217,7 +318,7 @@ impl Dossier<'_> {
             }
             _ => {}
         }
-        let forgot: BTreeSet<NodeId> = self.forgotten().difference(&committed).copied().collect();
+        let forgot: BTreeSet<NodeId> = self.forgotten(evidence).difference(&committed).copied().collect();
         if !committed.is_empty() && !forgot.is_empty() {
             accuse(
                 "AC1",
@@ -240,13 +341,14 @@ impl Dossier<'_> {
     }
 
     /// The participants whose yes is not in their log, or only after the given place of it.
-    fn validity(&self, accuse: &mut impl FnMut(&str, String)) {
+    fn validity(&self, evidence: &Evidence<'_>, accuse: &mut impl FnMut(&str, String)) {
         let committed = self.nodes(&Step::Committed);
         if committed.is_empty() {
             return;
         }
         let voted = self.nodes(&Step::VotedYes);
-        let missing: BTreeSet<NodeId> = self.participants.difference(&voted).copied().collect();
+        let missing = self.participants.difference(&voted).copied().filter(|node| evidence.knows(*node));
+        let missing: BTreeSet<NodeId> = missing.collect();
         if !missing.is_empty() {
             accuse("AC3", format!("{} committed without a yes of {}.", names(&committed), names(&missing)));
         }
@@ -273,8 +375,9 @@ impl Dossier<'_> {
         self.nodes(&Step::VotedYes).difference(&decided).copied().collect()
     }
 
-    fn termination(&self, accuse: &mut impl FnMut(&str, String)) {
-        let undecided = self.undecided();
+    fn termination(&self, had_time: impl Fn(NodeId) -> bool, accuse: &mut impl FnMut(&str, String)) {
+        let undecided: BTreeSet<NodeId> =
+            self.undecided().into_iter().filter(|node| had_time(*node)).collect();
         if !undecided.is_empty() {
             let who = names(&undecided);
             accuse(
@@ -294,17 +397,17 @@ impl Dossier<'_> {
     }
 
     /// Whose yes was heard, and who does not know of it.
-    fn forgotten(&self) -> BTreeSet<NodeId> {
+    fn forgotten(&self, evidence: &Evidence<'_>) -> BTreeSet<NodeId> {
         let heard = self.steps.iter().filter_map(|record| match record.step {
             Step::HeardYes(node) => Some(node),
             _ => None,
         });
         let voted = self.nodes(&Step::VotedYes);
-        heard.filter(|node| !voted.contains(node)).collect()
+        heard.filter(|node| !voted.contains(node) && evidence.knows(*node)).collect()
     }
 
-    fn memory(&self, accuse: &mut impl FnMut(&str, String)) {
-        for node in self.forgotten() {
+    fn memory(&self, evidence: &Evidence<'_>, accuse: &mut impl FnMut(&str, String)) {
+        for node in self.forgotten(evidence) {
             accuse("forgotten prepare", format!("{node} was heard to vote yes, and its log does not know."));
         }
         for node in self.nodes(&Step::Applied) {
@@ -357,7 +460,7 @@ mod tests {
                 },
             };
             let time = Some(Time::from_millis(place as u64 * 10));
-            Record { node: NodeId(node.parse().unwrap()), txn: Value(7), step, time }
+            Record { node: NodeId(node.parse().unwrap()), txn: Value(7), attempt: 0, step, time }
         };
         text.split_whitespace().enumerate().map(record).collect()
     }

@@ -141,6 +141,11 @@ pub enum Call {
         /// The last revision that is known.
         after: u64,
     },
+    /// What has the node that is asked written down about transactions, after so many records?
+    Ledger {
+        /// How many records to leave out.
+        after: u64,
+    },
     /// Read these logs from now on, from where this client's group stands, and no others.
     Assign {
         /// Which.
@@ -232,6 +237,8 @@ pub enum CallKind {
     Leader,
     /// [`Call::Watch`]
     Watch,
+    /// [`Call::Ledger`]
+    Ledger,
     /// [`Call::Assign`]
     Assign,
 }
@@ -262,6 +269,7 @@ impl Call {
             Call::Balances => CallKind::Balances,
             Call::Leader => CallKind::Leader,
             Call::Watch { .. } => CallKind::Watch,
+            Call::Ledger { .. } => CallKind::Ledger,
             Call::Assign { .. } => CallKind::Assign,
         }
     }
@@ -291,6 +299,7 @@ impl Call {
             | Call::Transfer { .. }
             | Call::Balances
             | Call::Leader
+            | Call::Ledger { .. }
             | Call::Assign { .. } => None,
         }
     }
@@ -304,10 +313,18 @@ impl Call {
             | Call::Count { .. }
             | Call::Balances
             | Call::Leader
+            | Call::Ledger { .. }
             | Call::Watch { .. } => true,
             Call::Txn { mops } => mops.iter().all(|mop| matches!(mop, Mop::Read { .. })),
             _ => false,
         }
+    }
+}
+
+impl Call {
+    /// Whether it is about the node that is asked, so that no other can answer it.
+    pub fn is_about_the_node(&self) -> bool {
+        matches!(self, Call::Leader | Call::Ledger { .. })
     }
 }
 
@@ -337,6 +354,7 @@ impl CallKind {
             CallKind::Balances => "balances",
             CallKind::Leader => "leader",
             CallKind::Watch => "watch",
+            CallKind::Ledger => "ledger",
             CallKind::Assign => "assign",
         }
     }
@@ -385,6 +403,7 @@ impl fmt::Display for Call {
                 f.write_str(if *shared { "subscribe " } else { "assign " })?;
                 list(f, keys)
             }
+            Call::Ledger { after } => write!(f, "{kind} after {after}"),
             Call::Balances | Call::Leader => write!(f, "{kind}"),
             Call::Read { key }
             | Call::Elements { key }

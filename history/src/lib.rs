@@ -14,6 +14,7 @@ pub mod formats;
 mod history;
 mod ids;
 pub mod jsonl;
+pub mod ledger;
 mod members;
 mod message_kind;
 mod moment;

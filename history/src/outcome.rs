@@ -1,5 +1,6 @@
 //! What a client learnt. `docs/OUTCOMES.md` decides the hard cases.
 
+use crate::ledger::Page;
 use crate::{Key, NodeId, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,6 +45,8 @@ pub enum Reply {
     Changes(Vec<(u64, Value)>),
     /// What each part of the transaction got, in the order of its parts.
     Txn(Vec<Got>),
+    /// What a node wrote down about transactions.
+    Ledger(Page),
 }
 
 /// What one part of a transaction got.
@@ -166,6 +169,7 @@ impl fmt::Display for Reply {
             Reply::Leader(Some((node, term))) => format!("{node} in term {term}"),
             Reply::Changes(changes) => listed(changes, |(revision, value)| format!("{revision}:{value}")),
             Reply::Txn(gots) => listed(gots, Got::to_string),
+            Reply::Ledger(page) => format!("{} records of {}", page.records.len(), page.node),
         };
         f.write_str(&text)
     }

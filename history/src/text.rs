@@ -35,7 +35,7 @@
 //! `?` in place of an index means that the outcome is unknown, `!` that the call certainly failed. The indexes are
 //! those of the events; events that are not named are not there, only the order of the indexes counts. An
 //! operation without indexes happens after everything that is written before it. A failed `cas` that says what it
-//! found ends in `!value`.
+//! found ends in `!value`. What nodes wrote down (`ledger`) has no place in this notation.
 //!
 //! What an object is follows from how it is used. `add5` adds to a counter if the key is also asked by `inc`,
 //! `count` or `r7`, else to a set. In a transaction `rx1,2` and `rx` read lists, `rx=1` a register, and `rx1` a

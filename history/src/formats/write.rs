@@ -92,6 +92,7 @@ fn asked(call: &Call) -> String {
         }
         Call::Assign { keys, .. } => format!("[{}]", joined(keys, |key| key.0)),
         Call::Balances | Call::Leader => "nil".to_owned(),
+        Call::Ledger { after } => after.to_string(),
         Call::Read { key }
         | Call::Elements { key }
         | Call::Count { key }
@@ -118,6 +119,7 @@ fn answered(call: &Call, reply: &Reply) -> String {
             return leader
                 .map_or_else(|| "nil".to_owned(), |(node, term)| format!("[{:?} {term}]", node.to_string()));
         }
+        Reply::Ledger(page) => return page.records.len().to_string(),
         Reply::Read(value) => held(*value),
         Reply::List(values) => format!("[{}]", joined(values, Value::to_string)),
         Reply::Count(count) => count.to_string(),

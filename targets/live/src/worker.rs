@@ -58,7 +58,7 @@ impl Connections {
     async fn ask(&mut self, ticket: Ticket, Job { node, call, deadline }: Job) -> Outcome {
         let (mut redirect, mut node) = (Redirect::new(node), node);
         // What a node says of itself no other can say.
-        if self.site.system.insists() && call != Call::Leader {
+        if self.site.system.insists() && !call.is_about_the_node() {
             redirect = redirect.insisting(self.site.daemons.keys().copied().collect());
         }
         loop {

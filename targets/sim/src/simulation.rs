@@ -628,7 +628,7 @@ impl<P: Protocol> Cluster for Simulation<P> {
         self.called += 1;
         let mut redirect = Redirect::new(node);
         // What a node says of itself no other can say.
-        if self.insists && call != Call::Leader {
+        if self.insists && !call.is_about_the_node() {
             redirect = redirect.insisting(self.staff.employed());
         }
         self.calls.insert(number, Open { process, call, redirect, hop: 0, turned_away: None });
