@@ -47,6 +47,7 @@ pub const WORKLOADS: &[Entry] = &[
     crate::long_fork::ENTRY,
     crate::causal::ENTRY,
     crate::sessions::ENTRY,
+    crate::commit::ENTRY,
     crate::bank::ENTRY,
     crate::set::ENTRY,
     crate::set_full::ENTRY,

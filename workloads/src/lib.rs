@@ -11,6 +11,7 @@ pub mod catalog;
 mod causal;
 pub mod combinators;
 mod consensus;
+mod commit;
 mod counter;
 mod election;
 mod fenced;

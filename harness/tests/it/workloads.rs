@@ -2,6 +2,7 @@
 
 use crate::simulated::each_seed;
 use checkers::{Budget, Verdict, judge};
+use history::ledger::{Page, Record, Step};
 use history::{CallKind, Chance, History, NodeId, Op, Phase};
 use protocols::Store;
 use protocols::catalog::PROTOCOLS;
@@ -19,13 +20,33 @@ fn run(entry: &Entry, manners: Manners, seconds: u64, seed: u64) -> History {
     let settings = Settings { rate: Some(200.0), time_limit, ..Settings::default() };
     let workload = entry.workload(&settings, None, chance.split("workload"));
     let mut workload = workload.expect("its own settings fit");
+    let mut ledger = Vec::new();
     let mut serve = |ticket, call: &history::Call| match call {
-        // Who leads is nothing that the store knows.
+        // Who leads is nothing that the store knows, nor what nodes write down.
         history::Call::Leader => history::Outcome::Ok(history::Reply::Leader(Some((NodeId(1), 1)))),
-        call => store.apply(ticket, call),
+        history::Call::Ledger { after } => {
+            history::Outcome::Ok(history::Reply::Ledger(Page::of(NodeId(1), &ledger, *after)))
+        }
+        call => {
+            let outcome = store.apply(ticket, call);
+            ledger.extend(entered(call).into_iter().flatten());
+            outcome
+        }
     };
     let run = simulate(&mut workload, manners, WORKERS, &NodeId::all(5), &mut serve, chance.split("answers"));
     run.unwrap_or_else(|malformed| panic!("{}, seed {seed}: {malformed}", entry.name))
+}
+
+/// What a single node would write down about a transaction.
+fn entered(call: &history::Call) -> Option<[Record; 4]> {
+    let history::Call::Txn { mops } = call else { return None };
+    let txn = mops.iter().find_map(|mop| match mop {
+        history::Mop::Write { value, .. } => Some(*value),
+        _ => None,
+    })?;
+    let node = NodeId(1);
+    let record = |step| Record { node, txn, attempt: 0, step, time: None };
+    Some([Step::Began(vec![node]), Step::VotedYes, Step::Committed, Step::Applied].map(record))
 }
 
 fn ops_of(history: &History, phase: Phase) -> Vec<Op<'_>> {
@@ -51,6 +72,7 @@ fn each_asks_the_mix_that_it_claims() {
             "consensus" => &[(Read, 50), (Cas, 50)],
             "multi-register" | "append" | "rw" | "write-skew" | "long-fork" => &[(Txn, 100)],
             "atomic" => &[(Read, 50), (Write, 50)],
+            "commit" => &[(Txn, 100)],
             "causal" => &[(Read, 67), (Write, 33)],
             "sessions" => &[(Read, 58), (Write, 42)],
             "bank" => &[(Transfer, 50), (Balances, 50)],
