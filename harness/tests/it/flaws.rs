@@ -37,6 +37,12 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         Flaw::MergeAdds | Flaw::SlotNotDurable => Trial { workload: "counter", ..trial },
         Flaw::MergeOverwrites | Flaw::DotsReused => Trial { workload: "set-full", ..trial },
         Flaw::RemoveByValue => Trial { workload: "set-remove", ..trial },
+        Flaw::RecoveredTakesPart => back_too_late(Trial { workload: "commit", ..trial }),
+        // What a transaction left undone is seen by who reads, too.
+        Flaw::ReadsIgnoreLocks => Trial { workload: "rw", ..trial },
+        _ if trial.protocol.ends_with("phase") || trial.protocol.ends_with("commit") => {
+            Trial { workload: "commit", ..trial }
+        }
         _ => trial,
     }
 }
@@ -44,6 +50,22 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
 /// So many snapshots that whoever misses anything is brought one.
 fn often() -> Compaction {
     Compaction { every: 10, keep: 0, ..Compaction::default() }
+}
+
+/// Again and again, one node is down while another one goes down, too, and comes back while that one is away.
+fn back_too_late(trial: Trial) -> Trial {
+    let these = |node: u64| Selector::These(vec![NodeId(node as u16)]);
+    let steps = (0..8u64).flat_map(|round| {
+        let at = |millis| Time::from_millis(500 + round * 7_000 + millis);
+        let (first, second) = (round % 5 + 1, (round + 1 + round / 5) % 5 + 1);
+        let away = Intent::Restart { of: these(second), times: 1, down_ms: 2_500, up_ms: 100 };
+        [
+            Step::at(at(0), away),
+            Step::at(at(2_000), Intent::Kill(these(first))),
+            Step::at(at(6_500), Intent::Repair(FaultKind::Kill)),
+        ]
+    });
+    Trial { plan: Some(Plan(steps.collect())), nemesis: vec![FaultKind::Kill.into()], rate: 400.0, ..trial }
 }
 
 /// Four nodes that are parted, join and leave, and nothing else: with an even number a node more or less makes another

@@ -7,6 +7,7 @@ mod catalogue;
 mod check;
 mod cli;
 mod clocks;
+mod commits;
 mod containers;
 mod disks;
 mod flaws;

@@ -5,8 +5,11 @@ use crate::abd::Abd;
 use crate::gossip::Gossip;
 use crate::multipaxos::MultiPaxos;
 use crate::paxos::Paxos;
+use crate::paxos_commit::PaxosCommit;
 use crate::primary_backup::{Asynchronous, Synchronous};
 use crate::raft::Raft;
+use crate::three_phase::ThreePhase;
+use crate::two_phase::TwoPhase;
 use history::CallKind;
 
 /// A protocol that the reference node can run.
@@ -56,7 +59,18 @@ macro_rules! protocols {
     };
 }
 
-protocols![Raft, MultiPaxos, Paxos, Abd, Synchronous, Asynchronous, Gossip];
+protocols![
+    Raft,
+    MultiPaxos,
+    Paxos,
+    Abd,
+    Synchronous,
+    Asynchronous,
+    Gossip,
+    TwoPhase,
+    ThreePhase,
+    PaxosCommit
+];
 
 #[cfg(test)]
 mod tests {

@@ -227,6 +227,56 @@ flaws! {
             "a leader answers reads without asking anybody whether it still leads, and never checks its quorum"
             "Paxos Made Live §5.2: other replicas might have elected another master and modified the data structure without notifying the old one",
     }
+    ["two-phase"] => {
+        DecisionNotLogged "decision-not-logged"
+            "a coordinator tells everybody that a transaction is committed, and does not write it down before"
+            "Mohan, Lindsay and Obermarck 1986 (R*): the coordinator forces the commit record before it sends COMMIT",
+        PresumesCommit "presumes-commit"
+            "a coordinator that does not remember a transaction says that it committed, and never wrote down that it began"
+            "Mohan, Lindsay and Obermarck 1986 (R*), presumed commit: the collecting record is forced first",
+        SilenceIsYes "silence-is-yes"
+            "a coordinator takes participants that have not answered in time for ones that can commit"
+            "Bernstein, Hadzilacos and Goodman 1987, §7.3, AC3: commit only if all processes voted Yes",
+        AbortsAfterYes "aborts-after-yes"
+            "a participant that said yes and heard nothing for a while aborts on its own"
+            "Bernstein, Hadzilacos and Goodman 1987, §7.4: in its uncertainty period a process may not decide",
+    }
+    ["two-phase", "three-phase", "paxos-commit"] => {
+        PrepareNotPersisted "prepare-not-persisted"
+            "a participant promises to commit and does not write it down, so a restart makes it forget"
+            "Gray 1978, Notes on Data Base Operating Systems: a participant logs that it agreed before it says so",
+        CommitAppliedTwice "commit-applied-twice"
+            "a participant that is told twice that a transaction committed carries it out twice"
+            "Bernstein, Hadzilacos and Goodman 1987, chapter 6: what recovery redoes must be idempotent",
+        ReadsIgnoreLocks "reads-ignore-locks"
+            "a node answers reads at keys that a transaction in doubt has locked, with what was there before"
+            "Bernstein, Hadzilacos and Goodman 1987, §3: strict two-phase locking",
+        LocksNotRecovered "locks-not-recovered"
+            "a participant that restarts remembers what it promised, and not the locks that go with it"
+            "Mohan, Lindsay and Obermarck 1986 (R*): locks of prepared transactions are reacquired at restart",
+    }
+    ["three-phase"] => {
+        SkipsPreCommit "skips-pre-commit"
+            "a coordinator commits as soon as all have voted yes, and tells nobody before that they have"
+            "Skeen 1981, Nonblocking Commit Protocols: nobody commits while anybody alive is uncertain",
+        RecoveredTakesPart "recovered-takes-part"
+            "a participant that was down takes part in the termination with what it knew when it went down"
+            "Bernstein, Hadzilacos and Goodman 1987, §7.5: only operational processes take part in termination",
+        RecoversAlone "recovers-alone"
+            "a participant that was uncertain when it went down aborts when it is back, and asks nobody"
+            "Skeen and Stonebraker 1983: no protocol allows independent recovery of every participant",
+    }
+    ["paxos-commit"] => {
+        AcceptorForgets "acceptor-forgets"
+            "an acceptor says that it has accepted a vote and does not write it down"
+            "Gray and Lamport 2006, §4: an acceptor keeps what it accepted in stable storage",
+        AbortsUnread "aborts-unread"
+            "whoever takes over proposes to abort in a higher ballot, and does not ask what was accepted before"
+            "Gray and Lamport 2006, §4: the leader of a higher ballot proposes what phase 1 finds; Lamport 2001, Paxos Made Simple, §2.2",
+        MinorityDecides "minority-decides"
+            "whoever counts is content with one acceptor fewer than a majority"
+            "Gray and Lamport 2006, §4.1: any two majorities of 2F+1 acceptors have one in common",
+    }
 }
 
 impl Flaw {

@@ -6,15 +6,19 @@
 
 pub mod abd;
 pub mod catalog;
+pub mod commit;
 mod flaw;
 pub mod gossip;
 pub mod multipaxos;
 pub mod paxos;
+pub mod paxos_commit;
 pub mod primary_backup;
 mod protocol;
 pub mod raft;
 pub mod rpc;
 mod store;
+pub mod three_phase;
+pub mod two_phase;
 pub mod wire;
 
 pub use flaw::Flaw;
