@@ -3,12 +3,15 @@
 //! Sequentially consistent: some order of all operations that keeps the order of each process, though not real time,
 //! explains everything (Lamport, *How to Make a Multiprocessor Computer That Correctly Executes Multiprocess
 //! Programs*, IEEE ToC C-28(9), 1979). Unlike linearizability this is no matter of each object alone, so one search
-//! weighs all of them.
+//! weighs all of them. Only registers and lists in which no value was written twice are spared it, see
+//! [`transactions`].
 //!
 //! What is linearizable is sequentially consistent as well, and is told so at once. Of the rest, an object that is
 //! not sequentially consistent by itself proves that the whole is not; only if all are, everything is searched
 //! together. The search is exact; the question is NP-complete (Gibbons and Korach, *Testing Shared Memories*, SIAM J.
 //! Comput. 26(4), 1997), so it has a budget.
+
+mod transactions;
 
 use crate::linearizable::{Meter, Prepared, Seen, Stop, Teller, World};
 use crate::models::{many::Many, register::Register};
@@ -28,6 +31,12 @@ impl Default for Sequential<Register> {
         Sequential { model: Register::default() }
     }
 }
+
+/// What is found.
+const NAME: &str = "not sequentially consistent";
+
+/// More operations are a long history, if there is another way than to try orders.
+const LONG: usize = 200;
 
 /// What each process did, in its order. An operation of unknown outcome is the last of its process.
 type Threads<A> = Vec<Vec<Item<A>>>;
@@ -84,6 +93,25 @@ impl<O: Object + Clone> Sequential<O> {
         threads
     }
 
+    /// What was found of a history as one of transactions.
+    fn retold(&self, report: Report, prepared: &Prepared<O::Action>) -> Report {
+        if report.verdict == Verdict::Valid {
+            let (keys, ops) = (prepared.objects.len(), prepared.ops);
+            return Report::valid(self.name(), format!("all {keys} keys, {ops} operations, as transactions"));
+        }
+        let retold = |mut anomaly: Anomaly| {
+            anomaly.story = format!(
+                "No order of all operations that keeps the order of each process explains what they saw, even if real \
+                 time does not matter. As transactions of one operation each, {}: {}",
+                anomaly.name, anomaly.story
+            );
+            anomaly.name = NAME.to_owned();
+            anomaly
+        };
+        let anomalies = report.anomalies.into_iter().map(retold).collect();
+        Report::invalid(self.name(), "no order keeps that of each process", anomalies)
+    }
+
     fn tell(
         &self,
         history: &History,
@@ -99,7 +127,7 @@ impl<O: Object + Clone> Sequential<O> {
         let key = only.unwrap_or(Key(0));
         let teller = Teller { history, key, beginning: self.model.beginning() };
         let whose = only.map_or("all objects together".to_owned(), |key| key.to_string());
-        let mut anomaly = teller.listing("not sequentially consistent", &events, |count, list| {
+        let mut anomaly = teller.listing(NAME, &events, |count, list| {
             format!(
                 "No order of the operations on {whose} that keeps the order of each process explains what they saw, \
                  even if real time does not matter. These {count} rule it out: {list}."
@@ -131,6 +159,13 @@ impl<O: Object + Clone> Checker for Sequential<O> {
                 self.name(),
                 "vacuous: no operation is known to have done or seen anything",
             );
+        }
+        if prepared.ops > LONG {
+            let half = budget.at_most(budget.left() / 2, budget.bytes);
+            let report = transactions::judge(history, &self.model.beginning(), &half);
+            if let Some(report) = report.filter(|report| report.verdict != Verdict::Unknown) {
+                return self.retold(report, &prepared);
+            }
         }
         let half = budget.at_most(budget.left() / 2, budget.bytes);
         if Linearizable::new(self.model.clone()).check(history, &half).verdict == Verdict::Valid {

@@ -2,7 +2,7 @@
 
 use checkers::Verdict;
 use history::{FaultKind, NodeId, Time, Trouble};
-use nemesis::{Intent, Plan, Selector, Shape, Step, Turnover, Wish};
+use nemesis::{How, Intent, Plan, Selector, Shape, Step, Turnover, Wish};
 use protocols::{Compaction, Flaw};
 use std::fmt::Write;
 use std::time::Duration;
@@ -43,8 +43,16 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         _ if trial.protocol.ends_with("phase") || trial.protocol.ends_with("commit") => {
             Trial { workload: "commit", ..trial }
         }
+        Flaw::BroadcastBeforeSynchronisation => slow_disks(trial),
         _ => trial,
     }
+}
+
+/// Leaders fall one after another, and it takes long until anything is written down.
+fn slow_disks(trial: Trial) -> Trial {
+    let slow = Wish { how: Some(How::Slow), ..Wish::from(FaultKind::Disk) };
+    let nemesis = vec![FaultKind::Partition.into(), slow];
+    Trial { nemesis, interval: Duration::from_millis(200), ..trial }
 }
 
 /// So many snapshots that whoever misses anything is brought one.

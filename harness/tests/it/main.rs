@@ -26,3 +26,4 @@ mod simulated;
 mod store;
 mod tidy;
 mod workloads;
+mod zab;

@@ -10,6 +10,7 @@ use crate::primary_backup::{Asynchronous, Synchronous};
 use crate::raft::Raft;
 use crate::three_phase::ThreePhase;
 use crate::two_phase::TwoPhase;
+use crate::zab::Zab;
 use history::CallKind;
 
 /// A protocol that the reference node can run.
@@ -69,7 +70,9 @@ protocols![
     Gossip,
     TwoPhase,
     ThreePhase,
-    PaxosCommit
+    PaxosCommit,
+    Zab<false>,
+    Zab<true>,
 ];
 
 #[cfg(test)]

@@ -277,6 +277,43 @@ flaws! {
             "whoever counts is content with one acceptor fewer than a majority"
             "Gray and Lamport 2006, §4.1: any two majorities of 2F+1 acceptors have one in common",
     }
+    ["zab", "zab-sync"] => {
+        AcceptedEpochNotPersisted "accepted-epoch-not-persisted"
+            "a node never writes down which epoch it accepted, so after a restart it accepts it for another leader, too"
+            "DSN 2011: followers store the accepted epoch in stable storage",
+        CurrentEpochNotPersisted "current-epoch-not-persisted"
+            "a node writes down a new epoch's history and not that this epoch is now its current one"
+            "Medeiros 2012: f.a is persistent, and decides who may lead",
+        ElectedByEpoch "elected-by-epoch"
+            "candidates are compared by their epochs alone, and a leader does not ask who has more"
+            "Medeiros 2012: the leader has the highest current epoch, and of those the highest zxid",
+        HistoryNotCut "history-not-cut"
+            "a follower keeps transactions that its new leader does not have"
+            "ZOOKEEPER-1154: data inconsistency when the node with the highest zxid is not present at the election",
+        EpochBeforeHistory "epoch-before-history"
+            "a follower writes the new epoch down and acknowledges it, and writes its history down later"
+            "ZOOKEEPER-4643 and ZOOKEEPER-4646: committed transactions lost when a follower crashes in between",
+        BroadcastBeforeSynchronisation "broadcast-before-synchronisation"
+            "a leader commits its history and makes transactions as soon as a quorum has accepted its epoch"
+            "Medeiros 2012: the leader commits once a quorum has acknowledged the history",
+        GapsAccepted "gaps-accepted"
+            "a follower takes transactions as they come, with gaps between them"
+            "ZOOKEEPER-4925: data loss due to propagation of a discontinuous log; DSN 2011: local primary order",
+        ServedBeforeUpToDate "served-before-up-to-date"
+            "a node answers reads while it looks for a leader or is brought up to date, from whatever it has"
+            "Medeiros 2012: a follower is ready to serve once the history is committed",
+        AnsweredBeforeApplied "answered-before-applied"
+            "a follower answers a write when the leader says that it is done, before it has delivered it itself"
+            "ZooKeeper's consistency guarantees: a single system image; a client sees its own writes",
+    }
+    ["zab-sync"] => {
+        SyncNotSent "sync-not-sent"
+            "a node answers reads at once, and does not ask for a sync first"
+            "ZooKeeper's programmer's guide: clients that need the latest value call sync before they read",
+        SyncWithoutQuorum "sync-without-quorum"
+            "the leader answers a sync itself, without a quorum, and never checks whether it still leads"
+            "ZOOKEEPER-1675 and ZOOKEEPER-2136: sync is not a quorum operation",
+    }
 }
 
 impl Flaw {

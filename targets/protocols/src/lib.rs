@@ -20,6 +20,7 @@ mod store;
 pub mod three_phase;
 pub mod two_phase;
 pub mod wire;
+pub mod zab;
 
 pub use flaw::Flaw;
 pub use protocol::{Compaction, Effect, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
