@@ -23,6 +23,10 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         Flaw::LeaseReads => slow_leaders(trial),
         Flaw::ChangeBeforeOwnCommit => rival_changes(trial),
         Flaw::FirstValueFound if protocol == "multipaxos" => falling_leaders(trial),
+        // Only what is about several shards can go wrong between them.
+        Flaw::ReadsPastLocks | Flaw::VotesUnprepared | Flaw::DecisionForgotten | Flaw::AbortsAlone => {
+            Trial { workload: "append", ..trial }
+        }
         // A register that is written twice holds the same; and nobody asks twice who is not told to.
         Flaw::RetryAppliedTwice => Trial { workload: "counter", retry: true, ..trial },
         Flaw::LearnersCount

@@ -8,6 +8,7 @@ use crate::paxos::Paxos;
 use crate::paxos_commit::PaxosCommit;
 use crate::primary_backup::{Asynchronous, Synchronous};
 use crate::raft::Raft;
+use crate::sharded::Sharded;
 use crate::three_phase::ThreePhase;
 use crate::two_phase::TwoPhase;
 use crate::zab::Zab;
@@ -64,6 +65,7 @@ protocols![
     Raft,
     MultiPaxos,
     Paxos,
+    Sharded,
     Abd,
     Synchronous,
     Asynchronous,

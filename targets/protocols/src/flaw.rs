@@ -314,6 +314,20 @@ flaws! {
             "the leader answers a sync itself, without a quorum, and never checks whether it still leads"
             "ZOOKEEPER-1675 and ZOOKEEPER-2136: sync is not a quorum operation",
     }
+    ["sharded"] => {
+        ReadsPastLocks "reads-past-locks"
+            "reads do not heed locks, so a transaction that is committed is seen on one shard first"
+            "Bailis et al., Scalable Atomic Visibility with RAMP Transactions (2014): fractured reads",
+        VotesUnprepared "votes-unprepared"
+            "the leader of a participant votes yes before its group has prepared, so its successor may know nothing of it"
+            "Gray and Lamport, Consensus on Transaction Commit (2006): a resource manager enters its prepared state before it says so",
+        DecisionForgotten "decision-forgotten"
+            "a coordinator tells its decision and does not write it into its group's log, so its successor decides anew"
+            "Gray, Notes on Data Base Operating Systems (1978): the coordinator logs the commit before it sends it",
+        AbortsAlone "aborts-alone"
+            "a participant that has prepared and hears nothing for half a second aborts"
+            "Bernstein, Hadzilacos and Goodman, chapter 7: a participant that has voted yes must not decide by itself",
+    }
 }
 
 impl Flaw {

@@ -16,6 +16,7 @@ pub mod primary_backup;
 mod protocol;
 pub mod raft;
 pub mod rpc;
+pub mod sharded;
 mod store;
 pub mod three_phase;
 pub mod two_phase;

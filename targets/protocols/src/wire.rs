@@ -41,6 +41,7 @@ mod tests {
             called(Call::Cas { key, expected: None, new: value }),
             called(Call::Cas { key, expected: Some(value), new: Value(i64::MAX) }),
             Command::Members(Members::founders(&NodeId::all(3))),
+            Command::Other(vec![7, 0]),
         ];
         commands.into_iter().map(|command| Entry { term: u64::MAX, command }).collect()
     }

@@ -27,6 +27,8 @@ pub enum Command {
     },
     /// From here on these take part.
     Members(Members),
+    /// Something that means nothing here: a layer above keeps its own state by this log ([`super::Raft::offer`]).
+    Other(Vec<u8>),
 }
 
 /// A place in the log: an index, and the term of the entry there. Places compare as §5.4.1 compares logs by

@@ -271,6 +271,16 @@ impl Raft {
         self.applied
     }
 
+    /// A layer above wants this in the log. Says in which term it will stand at which index, if it is ever committed;
+    /// nothing if this node does not lead. What is committed is in [`Raft::log`], up to [`Raft::applied`].
+    pub fn offer(&mut self, what: Vec<u8>, out: &mut Output) -> Option<(u64, u64)> {
+        if self.stopping.is_some() || !matches!(self.part, Part::Leader(_)) {
+            return None;
+        }
+        let index = self.propose(Entry { term: self.term, command: Command::Other(what) }, out);
+        Some((self.term, index))
+    }
+
     /// Whether it has this flaw.
     fn has(&self, flaw: Flaw) -> bool {
         self.options.flaw == Some(flaw)

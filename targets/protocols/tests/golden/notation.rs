@@ -33,6 +33,7 @@ pub fn entry(index: u64, entry: &Entry) -> String {
         Command::Nothing => "nothing".to_owned(),
         Command::Call { call: new, .. } => call(new),
         Command::Members(members) => format!("members {members}"),
+        Command::Other(bytes) => format!("{} bytes of a layer above", bytes.len()),
     };
     format!("{index}@{} {what}", entry.term)
 }
