@@ -41,6 +41,7 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         Flaw::MergeAdds | Flaw::SlotNotDurable => Trial { workload: "counter", ..trial },
         Flaw::MergeOverwrites | Flaw::DotsReused => Trial { workload: "set-full", ..trial },
         Flaw::RemoveByValue => Trial { workload: "set-remove", ..trial },
+        Flaw::SkipsPreCommit => long_deaths(Trial { workload: "commit", ..trial }),
         Flaw::RecoveredTakesPart => back_too_late(Trial { workload: "commit", ..trial }),
         // What a transaction left undone is seen by who reads, too.
         Flaw::ReadsIgnoreLocks => Trial { workload: "rw", ..trial },
@@ -62,6 +63,16 @@ fn slow_disks(trial: Trial) -> Trial {
 /// So many snapshots that whoever misses anything is brought one.
 fn often() -> Compaction {
     Compaction { every: 10, keep: 0, ..Compaction::default() }
+}
+
+/// One node after the other goes down, and stays down until the others have lost their patience with it.
+fn long_deaths(trial: Trial) -> Trial {
+    let steps = (0..11u64).flat_map(|round| {
+        let at = |millis| Time::from_millis(1_000 + round * 5_000 + millis);
+        let node = Selector::These(vec![NodeId(round as u16 % 5 + 1)]);
+        [Step::at(at(0), Intent::Kill(node)), Step::at(at(4_000), Intent::Repair(FaultKind::Kill))]
+    });
+    Trial { plan: Some(Plan(steps.collect())), nemesis: vec![FaultKind::Kill.into()], rate: 400.0, ..trial }
 }
 
 /// Again and again, one node is down while another one goes down, too, and comes back while that one is away.
