@@ -25,5 +25,6 @@ mod protocols;
 mod simulated;
 mod store;
 mod tidy;
+mod viewstamped;
 mod workloads;
 mod zab;

@@ -11,6 +11,7 @@ use crate::raft::Raft;
 use crate::sharded::Sharded;
 use crate::three_phase::ThreePhase;
 use crate::two_phase::TwoPhase;
+use crate::viewstamped::Viewstamped;
 use crate::zab::Zab;
 use history::CallKind;
 
@@ -75,6 +76,7 @@ protocols![
     PaxosCommit,
     Zab<false>,
     Zab<true>,
+    Viewstamped,
 ];
 
 #[cfg(test)]

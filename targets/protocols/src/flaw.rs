@@ -328,6 +328,23 @@ flaws! {
             "a participant that has prepared and hears nothing for half a second aborts"
             "Bernstein, Hadzilacos and Goodman, chapter 7: a participant that has voted yes must not decide by itself",
     }
+    ["viewstamped"] => {
+        RecoveringTakesPart "recovering-takes-part"
+            "a replica that has lost its memory goes on as if it had never had any"
+            "VR Revisited §4.3: while its status is recovering a replica does not participate",
+        RecoveryWithoutPrimary "recovery-without-primary"
+            "a replica recovers from anybody in the latest view that it hears of, who may lack what it had acknowledged"
+            "VR Revisited §4.3: including one from the primary of the latest view it learns of",
+        ViewForgotten "view-forgotten"
+            "a replica that has recovered knows its log again, and not in which view it is"
+            "VR Revisited §4.3: it updates its state with the view of the primary's response",
+        LongestLogWins "longest-log-wins"
+            "a new primary takes the longest log, whatever the view it was last in"
+            "VR Revisited §4.2: the log of the message with the largest v'; only among those the longest",
+        ViewChangeWithF "view-change-with-f"
+            "a new primary begins its view with f testimonies, its own included"
+            "VR Revisited §4.2: when the new primary receives f+1 DoViewChange messages, including itself",
+    }
 }
 
 impl Flaw {

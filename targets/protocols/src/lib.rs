@@ -20,6 +20,7 @@ pub mod sharded;
 mod store;
 pub mod three_phase;
 pub mod two_phase;
+pub mod viewstamped;
 pub mod wire;
 pub mod zab;
 

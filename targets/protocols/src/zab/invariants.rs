@@ -22,8 +22,8 @@ pub struct Invariants {
     primaries: BTreeMap<u64, (NodeId, u64)>,
     /// The history up to each zxid, and who was first seen with it.
     histories: BTreeMap<Zxid, (Digest, NodeId)>,
-    /// What was delivered: the history so far, its zxid, and who was first.
-    delivered: Vec<(Digest, Zxid, NodeId)>,
+    /// What was delivered: the history so far, its zxid, and who was first, in which epoch.
+    delivered: Vec<(Digest, Zxid, NodeId, u64)>,
 }
 
 /// A hash of a history from its beginning.
@@ -86,13 +86,14 @@ impl Invariants {
         self.primary(node, seen, zab)?;
         while seen.applied < zab.applied {
             let Some(txn) = zab.log.get(seen.applied) else { break };
-            self.delivery(node, seen.applied, seen.log[seen.applied], txn)?;
+            self.delivery((node, zab.current), seen.applied, seen.log[seen.applied], txn)?;
             seen.applied += 1;
         }
         Ok(())
     }
 
-    /// A primary is the only one of its epoch, and begins with all that was delivered before (primary integrity).
+    /// A primary is the only one of its epoch, and begins with all that was delivered in earlier ones (primary
+    /// integrity). (A later one may have begun before: then it is too late for this one to commit anything.)
     fn primary<const SYNC: bool>(&mut self, node: NodeId, seen: &mut Seen, zab: &Zab<SYNC>) -> Checked {
         let led = zab.primary().filter(|(_, leader)| *leader == node).map(|(epoch, _)| epoch);
         if led == seen.led {
@@ -107,8 +108,9 @@ impl Invariants {
             let story = format!("{} was the primary of epoch {epoch}, and now {node} is{again}", first.0);
             return violated("one primary per epoch", "DSN 2011: epochs are unique", story);
         }
-        if let Some((last, zxid, witness)) = self.delivered.last()
-            && seen.log.get(self.delivered.len() - 1) != Some(last)
+        if let Some(place) = self.delivered.iter().rposition(|(.., earlier)| *earlier < epoch)
+            && let (last, zxid, witness, _) = &self.delivered[place]
+            && seen.log.get(place) != Some(last)
         {
             let story = format!(
                 "{node} is the primary of epoch {epoch}, and its history is not that which {witness} has delivered \
@@ -120,15 +122,15 @@ impl Invariants {
     }
 
     /// Everybody delivers the same, in the same order, and skips nothing of a primary.
-    fn delivery(&mut self, node: NodeId, place: usize, digest: Digest, txn: &Txn) -> Checked {
+    fn delivery(&mut self, (node, epoch): (NodeId, u64), place: usize, digest: Digest, txn: &Txn) -> Checked {
         let zxid = txn.zxid;
-        let Some((first, other, witness)) = self.delivered.get(place) else {
-            let last = self.delivered.last().map_or_else(Zxid::default, |(_, zxid, _)| *zxid);
+        let Some((first, other, witness, _)) = self.delivered.get(place) else {
+            let last = self.delivered.last().map_or_else(Zxid::default, |(_, zxid, ..)| *zxid);
             if !zxid.follows(last) {
                 let story = format!("{node} delivers {zxid} after {last}");
                 return violated("primary order", "DSN 2011: local and global primary order", story);
             }
-            self.delivered.push((digest, zxid, node));
+            self.delivered.push((digest, zxid, node, epoch));
             return Ok(());
         };
         if *first == digest {
