@@ -4,8 +4,8 @@
 //! nodes that have heard of the same changes are in the same state, and in the end all have heard of all. So only the last look
 //! at each node counts:
 //!
-//! * All of them are the same. Until [`Converged::grace`] is over, counted from the beginning of the final phase, they may differ:
-//!   a history that ends before is not judged.
+//! * All of them are the same. Until [`Converged::grace`] is over, counted from the beginning of the final phase,
+//!   they may differ: a history that ends before is not judged.
 //! * Each is what was done. Every acknowledged increment of a counter counts once, and every unknown one at most once. An
 //!   element is in a set if it was added and every removal had ended before that; it is not there if nobody added it, or if
 //!   it was added once and somebody was told that they removed it.

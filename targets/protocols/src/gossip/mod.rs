@@ -26,10 +26,10 @@
 //!
 //! ## What we write down, and when
 //!
-//! A change of the node's own before its client is answered; what another has pushed before the [`Message::Got`] that lets it
-//! forget to push it again. The two numbers that must never go back are thus as durable as what they were used for: the
-//! node's own slot in a counter, and the number of its last dot in a set. If a node forgot one, and others had heard of it, its next
-//! changes would look to them like old ones, and be lost.
+//! A change of the node's own before its client is answered; what another has pushed before the [`Message::Got`] that
+//! lets it forget to push it again. The two numbers that must never go back are thus as durable as what they were
+//! used for: the node's own slot in a counter, and the number of its last dot in a set. If a node forgot one, and
+//! others had heard of it, its next changes would look to them like old ones, and be lost.
 //!
 //! [`Record::Boot`] numbers the node's lives, for how much has changed is counted in memory: an acknowledgement of something
 //! that was pushed in an earlier life says nothing about this one. When there are many records, they are replaced by what

@@ -1,10 +1,10 @@
 //! A set in which an addition wins over a removal that did not see it: an observed-remove set, without tombstones
 //! (Bieniusa and others, *An Optimized Conflict-free Replicated Set*, 2012).
 //!
-//! Every addition has a name of its own, its [`Dot`]: the node that made it, and that node's number for it. An element is in the set
-//! as long as one of its dots is. A removal takes away the dots that it sees and no others. The set remembers how far it
-//! has seen each node's dots, so it can tell a dot that another has removed (seen, and no longer there) from one that it has
-//! not heard of.
+//! Every addition has a name of its own, its [`Dot`]: the node that made it, and that node's number for it. An
+//! element is in the set as long as one of its dots is. A removal takes away the dots that it sees and no others. The
+//! set remembers how far it has seen each node's dots, so it can tell a dot that another has removed (seen, and no
+//! longer there) from one that it has not heard of.
 
 use history::{NodeId, Value};
 use serde::{Deserialize, Serialize};

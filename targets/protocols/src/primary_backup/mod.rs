@@ -36,20 +36,23 @@
 //! * One thing a new primary does not know: which entries at the end of its log were answered. It brings them to everyone
 //!   before it answers its first read. If it knows its whole log to be stable, there is nothing to wait for.
 //!
-//! No clock is trusted: a false timeout costs time and nothing else. What it costs is *availability*: one node that is down,
-//! slow or cut off stops every write, where a majority would not care. It says so: a primary that has not heard from a
-//! backup turns writes away at once, as if it did not lead. Budhiraja and others let the primary go on without the backup that failed;
-//! that takes failures that can be told from slowness, or somebody who decides who takes part, which is consensus. With
-//! nothing but a timeout, to go on alone is to lose what the others have acknowledged.
+//! No clock is trusted: a false timeout costs time and nothing else. What it costs is *availability*: one node that
+//! is down, slow or cut off stops every write, where a majority would not care. It says so: a primary that has not
+//! heard from a backup turns writes away at once, as if it did not lead; and while some writes are on their way to
+//! everyone, others wait at the primary alone, where they can still be turned away. Budhiraja and others let the
+//! primary go on without the backup that failed; that takes failures that can be told from slowness, or somebody who
+//! decides who takes part, which is consensus. With nothing but a timeout, to go on alone is to lose what the others
+//! have acknowledged.
 //!
 //! ## What the asynchronous mode loses
 //!
 //! It goes on alone. The primary answers from its own disk and ships its log behind the answer; a backup that hears
-//! nothing takes over with what it has. Whatever had not been shipped is *lost*, although it was answered, as soon as the old
-//! primary's log is made a copy of the new one's; and while the two cannot hear each other, both answer. That is no mistake in
-//! the code, it is what this mode does: Redis with Sentinel (Kingsbury, *Call me maybe: Redis*, 2013), and MySQL at GitHub on
-//! 21 October 2018, where 43 seconds of partition took a day to mend. So it claims to be linearizable as long as *nothing* fails, and
-//! survives no fault. `--nemesis partition` shows the lost writes, one by one.
+//! nothing takes over with what it has. Whatever had not been shipped is *lost*, although it was answered, as soon as
+//! the old primary's log is made a copy of the new one's; and while the two cannot hear each other, both answer. That
+//! is no mistake in the code, it is what this mode does: Redis with Sentinel (Kingsbury, *Call me maybe: Redis*,
+//! 2013), and MySQL at GitHub on 21 October 2018, where 43 seconds of partition took a day to mend. So it claims to
+//! be linearizable as long as *nothing* fails, and survives no fault. `--nemesis partition` shows the lost writes,
+//! one by one.
 //!
 //! ## What we write down, and when
 //!

@@ -5,6 +5,7 @@ use super::{Output, Part, PrimaryBackup};
 use crate::{Effect, Flaw, RequestId};
 use history::{Call, NodeId, Outcome, Refusal, Ticket, Time};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// So many changes may wait for the others.
 const WINDOW: u64 = 1000;
@@ -19,6 +20,9 @@ pub(super) struct Primary {
     own: Option<u64>,
     /// The changes that wait for their answers, by place.
     writes: BTreeMap<u64, RequestId>,
+    /// The changes that came while others were on their way to everyone. Of these nobody knows, so they can still be turned
+    /// away.
+    gathered: Vec<(RequestId, Ticket, Call)>,
     /// The reads that wait until it is established, and until when.
     reads: Vec<(RequestId, Call, Time)>,
     /// When it shows next that it lives.
@@ -53,6 +57,7 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
             others: others.map(other).collect(),
             own: None,
             writes: BTreeMap::new(),
+            gathered: Vec::new(),
             reads: Vec::new(),
             beat: now,
         });
@@ -72,10 +77,14 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
 
     /// Shows everyone that it lives.
     pub(super) fn beat(&mut self, now: Time, out: &mut Output) {
+        let patience = self.patience();
         let Part::Primary(primary) = &mut self.part else { return };
         primary.beat = now + self.options.tempo.heartbeat;
         let message = Message::Beat { epoch: self.log.epoch, end: self.log.end(), stable: self.log.stable };
         out.extend(primary.others.keys().map(|to| Effect::Send { to: *to, message: message.clone() }));
+        if SYNC && primary.lacks_somebody(now, patience) {
+            primary.gathered.drain(..).for_each(|(id, _, _)| turn_away(id, None, out));
+        }
         let late = |(_, _, end): &(RequestId, Call, Time)| *end <= now;
         for (id, _, _) in primary.reads.extract_if(.., |read| late(read)) {
             let refusal = Refusal::Other("not every node has joined the new primary".to_owned());
@@ -83,19 +92,40 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
         }
     }
 
-    /// A client wants to change something.
+    /// A client wants to change something. As long as anything is on its way to everyone, what comes gathers and is sent
+    /// together afterwards: if one node is gone, few changes are in doubt.
     pub(super) fn write(&mut self, now: Time, id: RequestId, ticket: Ticket, call: Call, out: &mut Output) {
-        let patience = 3 * self.options.tempo.heartbeat;
-        let (epoch, waiting) = (self.log.epoch, self.log.end() - self.log.stable);
+        let (waiting, patience) = (self.log.end() - self.log.stable, self.patience());
         let Part::Primary(primary) = &mut self.part else { return };
-        let silent = primary.others.values().any(|other| now.since(other.heard) > patience);
         // An answer that stands for "nothing was done, now or before" would be wrong: it may be a call that is sent again.
-        if waiting >= WINDOW || (SYNC && silent) {
-            let refusal = Refusal::NotLeader { hint: None };
-            return out.push(Effect::Reply { id, outcome: Outcome::Fail(refusal) });
+        if (SYNC && primary.lacks_somebody(now, patience))
+            || waiting.max(primary.gathered.len() as u64) >= WINDOW
+        {
+            return turn_away(id, None, out);
         }
-        primary.writes.insert(self.log.end() + 1, id);
-        let (entries, stable) = (vec![Entry { epoch, ticket, call }], self.log.stable);
+        primary.gathered.push((id, ticket, call));
+        if !SYNC || waiting == 0 {
+            self.append_gathered(out);
+        }
+    }
+
+    /// After so much silence a backup is taken for gone.
+    fn patience(&self) -> Duration {
+        3 * self.options.tempo.heartbeat
+    }
+
+    /// What has gathered becomes the end of the log.
+    fn append_gathered(&mut self, out: &mut Output) {
+        let (epoch, stable) = (self.log.epoch, self.log.stable);
+        let Part::Primary(primary) = &mut self.part else { return };
+        let mut entries = Vec::new();
+        for (place, (id, ticket, call)) in (self.log.end() + 1..).zip(primary.gathered.drain(..)) {
+            primary.writes.insert(place, id);
+            entries.push(Entry { epoch, ticket, call });
+        }
+        if entries.is_empty() {
+            return;
+        }
         self.write_down(Record::Append { entries, stable }, out);
         self.tell_own_end(out);
         if SYNC {
@@ -160,6 +190,9 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
             self.apply_up_to(own, out);
             self.ship(out);
         }
+        if self.log.stable == self.log.end() {
+            self.append_gathered(out);
+        }
     }
 
     /// Carries out the log up to here, and answers whoever waits for it.
@@ -191,14 +224,25 @@ impl Primary {
 
     /// Whether nobody waits for it.
     pub(super) fn is_done(&self, stable: u64, end: u64) -> bool {
-        self.writes.is_empty() && self.reads.is_empty() && stable == end
+        self.writes.is_empty() && self.gathered.is_empty() && self.reads.is_empty() && stable == end
+    }
+
+    /// Whether some backup has been silent for so long.
+    fn lacks_somebody(&self, now: Time, patience: Duration) -> bool {
+        self.others.values().any(|other| now.since(other.heard) > patience)
     }
 
     /// It leads no longer. What it was asked to change the next one may still change.
     pub(super) fn dismiss(self, leader: NodeId, out: &mut Output) {
         let writes = self.writes.into_values();
         out.extend(writes.map(|id| Effect::Reply { id, outcome: Outcome::Unknown(history::Doubt::Deposed) }));
-        let refused = || Outcome::Fail(Refusal::NotLeader { hint: Some(leader) });
-        out.extend(self.reads.into_iter().map(|(id, _, _)| Effect::Reply { id, outcome: refused() }));
+        let unborn = self.gathered.into_iter().map(|(id, _, _)| id);
+        let unread = self.reads.into_iter().map(|(id, _, _)| id);
+        unborn.chain(unread).for_each(|id| turn_away(id, Some(leader), out));
     }
+}
+
+/// It has done nothing: somebody else may.
+fn turn_away(id: RequestId, hint: Option<NodeId>, out: &mut Output) {
+    out.push(Effect::Reply { id, outcome: Outcome::Fail(Refusal::NotLeader { hint }) });
 }
