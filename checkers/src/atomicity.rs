@@ -554,4 +554,75 @@ mod tests {
         let checker = Atomicity { records: log, ..Atomicity::default() };
         assert_eq!(checker.check(&history, &Budget::default()).anomalies, []);
     }
+
+    /// A history in which a transaction is told to have committed, and then every node is asked for its ledger.
+    fn asked(text: &str, all: &[Record], nodes: &[u16], more: &[u16]) -> History {
+        use history::{ProcessId, ledger::Page};
+        let mut history = script(text);
+        let mut time = history.len() as u64 * 1_000_000_000;
+        let mut push = |event| {
+            time += 1_000_000_000;
+            history.push(Time(time), event).unwrap();
+        };
+        push(Event::Phase(Phase::Final));
+        for node in nodes.iter().copied().map(NodeId) {
+            let process = ProcessId(u32::from(node.0) + 50);
+            let records: Vec<Record> = all.iter().filter(|record| record.node == node).cloned().collect();
+            push(Event::Invoke { process, node, call: Call::Ledger { after: 0 } });
+            let page = Page { node, records, more: more.contains(&node.0) };
+            push(Event::Complete { process, outcome: Outcome::Ok(Reply::Ledger(page)) });
+        }
+        history
+    }
+
+    #[test]
+    fn ledgers_that_were_asked_for_are_evidence_as_far_as_they_were_read() {
+        let torn = "2:began(2,3) 2:yes 3:yes 2:commit 3:abort";
+        let whole = "2:began(2,3) 2:yes 3:yes 2:commit 3:commit";
+        let half = "2:began(2,3) 2:yes 2:commit";
+        let open = "2:began(2,3) 2:yes 3:yes 2:commit";
+        for (log, nodes, more, verdict, name) in [
+            (whole, &[1, 2, 3][..], &[][..], Verdict::Valid, ""),
+            (torn, &[1, 2, 3], &[], Verdict::Invalid, "AC1"),
+            (half, &[1, 2, 3], &[], Verdict::Invalid, "AC3"),
+            // Nobody has heard n3, or not all of it.
+            (half, &[1, 2], &[], Verdict::Unknown, ""),
+            (half, &[1, 2, 3], &[3], Verdict::Unknown, ""),
+            (open, &[1, 2, 3], &[], Verdict::Invalid, "AC5"),
+        ] {
+            let history = asked("A txn w1=7", &records(log), nodes, more);
+            let report = Atomicity::default().check(&history, &Budget::default());
+            let names: Vec<&str> = report.anomalies.iter().map(|anomaly| anomaly.name.as_str()).collect();
+            assert_eq!((report.verdict, names.join(",").as_str()), (verdict, name), "{log}: {report:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_no_ledger_knows_is_lost() {
+        let log = "1:began(1) 1:yes 1:commit";
+        let history = asked("A txn w1=7; A txn w1=8", &records(log), &[1, 2, 3], &[]);
+        let report = Atomicity::default().check(&history, &Budget::default());
+        let nodes: BTreeSet<NodeId> = history.ops().map(|op| op.node).collect();
+        assert!(nodes.iter().all(|node| node.0 <= 3), "{nodes:?}");
+        assert_eq!(report.anomalies.len(), 1, "{report:?}");
+        assert!(report.anomalies[0].story.contains("Transaction 8"), "{report:?}");
+    }
+
+    #[test]
+    fn attempts_at_one_transaction_are_told_apart() {
+        let attempt = |records: Vec<Record>, attempt| -> Vec<Record> {
+            records.into_iter().map(|record| Record { attempt, ..record }).collect()
+        };
+        let aborted = || attempt(records("1:began(1,2) 1:yes 2:yes 1:abort 2:abort"), 1);
+        let committed = |number| attempt(records("1:began(1,2) 1:yes 2:yes 1:commit 2:commit"), number);
+        for (log, name) in [
+            ([aborted(), committed(2)].concat(), ""),
+            ([committed(2), committed(3)].concat(), "duplicate effect"),
+        ] {
+            let history = asked("A txn w1=7", &log, &[1, 2, 3], &[]);
+            let report = Atomicity::default().check(&history, &Budget::default());
+            let names: Vec<&str> = report.anomalies.iter().map(|anomaly| anomaly.name.as_str()).collect();
+            assert_eq!(names.join(","), name, "{report:?}");
+        }
+    }
 }
