@@ -1,7 +1,7 @@
 //! Test the tester: every known bug is found, and it is the bug that is found.
 
 use checkers::Verdict;
-use history::{FaultKind, NodeId, Time, Trouble};
+use history::{FaultKind, Moment, NodeId, Time, Trouble};
 use nemesis::{How, Intent, Plan, Selector, Shape, Step, Turnover, Wish};
 use protocols::{Compaction, Flaw};
 use std::fmt::Write;
@@ -53,10 +53,11 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
     }
 }
 
-/// Leaders fall one after another, and it takes long until anything is written down.
+/// Leaders are cut off as soon as they lead, and it takes long until anything is written down.
 fn slow_disks(trial: Trial) -> Trial {
     let slow = Wish { how: Some(How::Slow), ..Wish::from(FaultKind::Disk) };
-    let nemesis = vec![FaultKind::Partition.into(), slow];
+    let fallen = Wish { when: Some(Moment::NewLeader), ..Wish::from(FaultKind::Partition) };
+    let nemesis = vec![fallen, slow];
     Trial { nemesis, interval: Duration::from_millis(200), ..trial }
 }
 

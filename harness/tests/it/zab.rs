@@ -36,9 +36,9 @@ fn local_reads_are_sequentially_consistent_and_not_linearizable() {
 fn who_expects_more_of_zab_is_told_so() {
     let store = tempfile::tempdir().expect("a directory");
     let judged = |expect: &[&str]| {
-        let args =
-            ["test", "zab", "--on", "sim", "--seed", "1", "--time-limit", "20s", "--nemesis", "partition"];
-        machine::run(&[&args[..], expect].concat(), store.path())
+        let args = ["test", "zab", "--on", "sim", "--seed", "1", "--time-limit", "20s"];
+        let weather = ["--nemesis", "partition,packets", "--nemesis-interval", "1s"];
+        machine::run(&[&args[..], &weather, expect].concat(), store.path())
     };
     let usual = judged(&[]);
     assert_eq!(usual.code, Some(0), "{}", usual.said());

@@ -299,6 +299,9 @@ flaws! {
         GapsAccepted "gaps-accepted"
             "a follower takes transactions as they come, with gaps between them"
             "ZOOKEEPER-4925: data loss due to propagation of a discontinuous log; DSN 2011: local primary order",
+    }
+    // Who asks the leader before it reads is not harmed by these.
+    ["zab"] => {
         ServedBeforeUpToDate "served-before-up-to-date"
             "a node answers reads while it looks for a leader or is brought up to date, from whatever it has"
             "Medeiros 2012: a follower is ready to serve once the history is committed",
