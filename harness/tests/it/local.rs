@@ -236,7 +236,7 @@ fn every_protocol_runs_on_real_processes() {
     let wanted = std::env::var("TRIBUNAL_PROTOCOL").ok();
     for protocol in PROTOCOLS.iter().filter(|entry| wanted.as_ref().is_none_or(|name| name == entry.name)) {
         let store = store();
-        let args = ["test", protocol.name, "--on", "local", "--seed", "1", "--time-limit", "6s"];
+        let args = ["test", protocol.name, "--on", "local", "--seed", "1", "--time-limit", "5s"];
         let ended = run(&[&args[..], &["--nemesis-interval", "1s"]].concat(), store.path());
         assert_eq!(ended.code, Some(0), "{}: {}", protocol.name, ended.said());
         assert_eq!(processes_of(store.path()), Vec::<String>::new(), "{}", protocol.name);
