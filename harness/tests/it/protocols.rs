@@ -22,8 +22,11 @@ fn page() -> String {
 fn section(protocol: &Entry) -> String {
     let Entry { name, about, claims, survives, .. } = protocol;
     let claims = if claims.is_empty() { "nothing".to_owned() } else { claims.join(" and ") };
-    let survives = survives.join(", ");
-    let mut page = format!("\n## {name}\n\n{about}.\n\nClaims to be {claims}, under {survives}.\n\n");
+    let survives = match survives.join(", ") {
+        none if none.is_empty() => "as long as nothing fails".to_owned(),
+        faults => format!("under {faults}"),
+    };
+    let mut page = format!("\n## {name}\n\n{about}.\n\nClaims to be {claims}, {survives}.\n\n");
     page.push_str("| Workload | Asks | Held against |\n|---|---|---|\n");
     let served =
         WORKLOADS.iter().filter(|entry| entry.calls.iter().all(|call| protocol.serves.contains(call)));
