@@ -237,7 +237,11 @@ fn every_protocol_runs_on_real_processes() {
     for protocol in PROTOCOLS.iter().filter(|entry| wanted.as_ref().is_none_or(|name| name == entry.name)) {
         let store = store();
         let args = ["test", protocol.name, "--on", "local", "--seed", "1", "--time-limit", "5s"];
-        let ended = run(&[&args[..], &["--nemesis-interval", "1s"]].concat(), store.path());
+        // Three-phase commit takes a silence for a death, so that a busy machine is to it what a partition is. Its kills
+        // are simulated, where time is kept.
+        let calm = protocol.name == "three-phase";
+        let weather = if calm { ["--nemesis", "none"] } else { ["--nemesis-interval", "1s"] };
+        let ended = run(&[&args[..], &weather].concat(), store.path());
         assert_eq!(ended.code, Some(0), "{}: {}", protocol.name, ended.said());
         assert_eq!(processes_of(store.path()), Vec::<String>::new(), "{}", protocol.name);
     }
