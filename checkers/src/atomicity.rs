@@ -613,7 +613,7 @@ mod tests {
         let attempt = |records: Vec<Record>, attempt| -> Vec<Record> {
             records.into_iter().map(|record| Record { attempt, ..record }).collect()
         };
-        let aborted = || attempt(records("1:began(1,2) 1:yes 2:yes 1:abort 2:abort"), 1);
+        let aborted = || attempt(records("1:began(1,2) 1:yes 2:no 1:abort 2:abort"), 1);
         let committed = |number| attempt(records("1:began(1,2) 1:yes 2:yes 1:commit 2:commit"), number);
         for (log, name) in [
             ([aborted(), committed(2)].concat(), ""),
