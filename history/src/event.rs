@@ -19,6 +19,13 @@ pub enum Event {
         /// What it asks.
         call: Call,
     },
+    /// The system said when the open call of this process took effect. Recorded before its completion.
+    Stamped {
+        /// Who was told.
+        process: ProcessId,
+        /// What it was told.
+        stamp: Stamp,
+    },
     /// A client knows the outcome. Recorded after the answer is received.
     Complete {
         /// Who asked.
@@ -51,6 +58,16 @@ pub enum Event {
     },
     /// The simulator saw a protocol break its own invariant.
     Violated(Box<Violation>),
+}
+
+/// When a transaction took effect, by the system's own account: numbers that order transactions, in whatever unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// As of when it read, if the system said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    /// From when on others see what it wrote.
+    pub commit: u64,
 }
 
 /// The phases of a run, in order.
@@ -98,11 +115,21 @@ impl fmt::Display for Phase {
     }
 }
 
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.start {
+            Some(start) => write!(f, "stamped {start} to {}", self.commit),
+            None => write!(f, "stamped {}", self.commit),
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Phase(phase) => write!(f, "phase {phase}"),
             Event::Invoke { process, node, call } => write!(f, "{process} → {node} {call}"),
+            Event::Stamped { process, stamp } => write!(f, "{process} ← {stamp}"),
             Event::Complete { process, outcome } => write!(f, "{process} ← {outcome}"),
             Event::Noticed { moment, node } => write!(f, "{moment}: {node}"),
             Event::Inject(fault) => write!(f, "inject {fault}"),

@@ -15,14 +15,14 @@ pub struct History {
     sequence: Sequence,
 }
 
-/// A call with its completion, by index. 16 bytes an operation.
+/// A call with its completion, by index. 8 bytes an operation.
 #[derive(Debug, Clone, Copy)]
 struct Span {
-    invoked: u64,
-    completed: u64,
+    invoked: u32,
+    completed: u32,
 }
 
-const OPEN: u64 = u64::MAX;
+const OPEN: u32 = u32::MAX;
 
 /// One operation: a call and what became of it.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +71,13 @@ impl History {
     /// Appends an event.
     ///
     /// # Errors
-    /// If a busy or dead process calls, an idle one completes, or time runs backwards.
+    /// If a busy or dead process calls, an idle one completes, or time runs backwards; or after four thousand million
+    /// events.
     pub fn push(&mut self, time: Time, event: Event) -> Result<(), Malformed> {
-        let index = self.entries.len() as u64;
+        let index = self.entries.len();
+        let Some(index) = u32::try_from(index).ok().filter(|index| *index != OPEN) else {
+            return Err(Malformed { index, why: "there are too many before it".to_owned() });
+        };
         let completed = self.sequence.admit(time, &event)?;
         if let Some(op) = completed {
             self.ops[op].completed = index;
@@ -103,6 +107,11 @@ impl History {
     /// Every operation, in the order of the calls.
     pub fn ops(&self) -> impl ExactSizeIterator<Item = Op<'_>> {
         self.ops.iter().map(|span| self.op(*span))
+    }
+
+    /// The operation with this place in the order of the calls, if there are so many.
+    pub fn nth_op(&self, place: usize) -> Option<Op<'_>> {
+        self.ops.get(place).map(|span| self.op(*span))
     }
 
     /// The operations of each object, in the order of the calls. What is about several objects is left out.
@@ -171,7 +180,7 @@ impl Serialize for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Reply, Value};
+    use crate::{Reply, Stamp, Value};
 
     const P: ProcessId = ProcessId(0);
 
@@ -197,6 +206,11 @@ mod tests {
     fn what_cannot_have_happened_is_refused() {
         assert!(refused(&[invoke(), invoke()]).contains("while its call of event 0 is open"));
         assert!(refused(&[complete(Outcome::Ok(Reply::Done))]).contains("never made"));
+        let stamped = Event::Stamped { process: P, stamp: Stamp { start: None, commit: 7 } };
+        assert!(
+            refused(&[invoke(), stamped.clone(), complete(Outcome::Ok(Reply::Done)), stamped])
+                .contains("event 3")
+        );
         let timeout = complete(Outcome::Unknown(Doubt::Timeout));
         assert!(refused(&[invoke(), timeout.clone(), invoke()]).contains("unknown outcome"));
         assert!(refused(&[invoke(), timeout, complete(Outcome::Ok(Reply::Done))]).contains("never made"));

@@ -25,7 +25,7 @@ mod time;
 
 pub use call::{Call, CallKind, Mop};
 pub use chance::Chance;
-pub use event::{Entry, Event, Phase, Violation};
+pub use event::{Entry, Event, Phase, Stamp, Violation};
 pub use fault::{Damage, Evidence, Fault, FaultKind, Illness, Injection, Link, Pressure, Trouble, Unsynced};
 pub use history::{Digest, History, Malformed, Op};
 pub use ids::{Key, NodeId, ProcessId, Ticket, Value};

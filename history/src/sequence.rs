@@ -23,7 +23,7 @@ impl Sequence {
     /// Admits the next event. If it is a completion, says the how manieth call it completes, from 0.
     ///
     /// # Errors
-    /// If a busy or dead process calls, an idle one completes, or time runs backwards.
+    /// If a busy or dead process calls, an idle one completes or is stamped, or time runs backwards.
     pub fn admit(&mut self, time: Time, event: &Event) -> Result<Option<usize>, Malformed> {
         let index = self.events;
         let malformed = |why: String| Err(Malformed { index, why });
@@ -44,6 +44,11 @@ impl Sequence {
                 }
                 self.processes.insert(*process, Standing::Busy { since: index, call: self.calls });
                 self.calls += 1;
+            }
+            Event::Stamped { process, .. }
+                if !matches!(self.processes.get(process), Some(Standing::Busy { .. })) =>
+            {
+                return malformed(format!("{process} is told when a call took effect, and has none open"));
             }
             Event::Complete { process, outcome } => {
                 let Some(Standing::Busy { call, .. }) = self.processes.get(process).copied() else {

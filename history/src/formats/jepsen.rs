@@ -9,7 +9,8 @@ use super::lexer::{End, Node, Records, Syntax, Tape};
 use super::{Options, ReadError, Scanned};
 use crate::jsonl::Torn;
 use crate::{
-    Call, Doubt, Entry, Event, Key, Malformed, Mop, NodeId, Outcome, ProcessId, Refusal, Reply, Time, Value,
+    Call, Doubt, Entry, Event, Key, Malformed, Mop, NodeId, Outcome, ProcessId, Refusal, Reply, Stamp, Time,
+    Value,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io::Read;
@@ -55,6 +56,8 @@ pub(super) struct Record {
     time: Option<usize>,
     index: Option<usize>,
     error: Option<usize>,
+    start: Option<usize>,
+    commit: Option<usize>,
 }
 
 impl Record {
@@ -70,10 +73,21 @@ impl Record {
                 b"time" => record.time = Some(value),
                 b"index" => record.index = Some(value),
                 b"error" => record.error = Some(value),
+                b"start-ts" => record.start = Some(value),
+                b"commit-ts" => record.commit = Some(value),
                 _ => {}
             }
         }
         record
+    }
+
+    /// When the system says that it took effect, if it says so by a number that we can compare.
+    fn stamp(&self, tape: &Tape) -> Option<Stamp> {
+        let number = |at: Option<usize>| match tape.node(at?) {
+            Node::Int(number) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        Some(Stamp { start: number(self.start), commit: number(self.commit)? })
     }
 }
 
@@ -219,8 +233,12 @@ impl<'v> Jepsen<'v> {
         };
         let outcome = match kind {
             b"ok" => {
-                let reply = self.calls.reply(&call, keyed, tape, record);
-                self.answered(reply.map_err(|why| ReadError::Garbled { line, why })?)
+                let garbled = |why| ReadError::Garbled { line, why };
+                let reply = self.calls.reply(&call, keyed, tape, record).map_err(garbled)?;
+                if let Some(stamp) = record.stamp(tape) {
+                    self.event(line, Event::Stamped { process: ProcessId(process), stamp })?;
+                }
+                self.answered(reply)
             }
             b"fail" => Outcome::Fail(refusal(&call, tape, record)),
             _ => Outcome::Unknown(doubt(tape, record)),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Chance, History, text};
+use crate::{Chance, Event, History, text};
 use std::io;
 
 fn read_as(format: Format, told: &[u8], options: &Options) -> Result<(History, Scanned), ReadError> {
@@ -372,5 +372,32 @@ fn what_is_written_as_edn_is_read_back() {
         let (again, _) = read_as(Format::detect(&bytes).unwrap(), &bytes, &Options::default())
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
         assert_eq!(shown(&again), told, "{}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn when_a_transaction_took_effect_is_read_and_written() {
+    let file = "{:process 0, :type :invoke, :f :txn, :value [[:w 1 2]]}\n\
+                {:process 1, :type :invoke, :f :txn, :value [[:r 1 nil]], :commit-ts 3}\n\
+                {:process 0, :type :ok, :f :txn, :value [[:w 1 2]], :start-ts 5, :commit-ts 9}\n\
+                {:process 1, :type :ok, :f :txn, :value [[:r 1 2]], :start-ts nil, :commit-ts 10}\n\
+                {:process 0, :type :invoke, :f :txn, :value [[:r 1 nil]]}\n\
+                {:process 0, :type :fail, :f :txn, :value [[:r 1 nil]], :commit-ts 11}";
+    let (history, _) = read_as(Format::Edn, file.as_bytes(), &Options::default()).unwrap();
+    let stamps = |history: &History| -> Vec<(usize, String)> {
+        let events = history.entries().iter().map(|entry| &entry.event).enumerate();
+        let stamps = events.filter(|(_, event)| matches!(event, Event::Stamped { .. }));
+        stamps.map(|(at, event)| (at, event.to_string())).collect()
+    };
+    let told = [(2, "p0 ← stamped 5 to 9".to_owned()), (4, "p1 ← stamped 10".to_owned())];
+    assert_eq!(stamps(&history), told);
+    let mut edn = Edn::new(Vec::new());
+    history.entries().iter().for_each(|entry| edn.add(entry).unwrap());
+    let (again, _) = read_as(Format::Edn, &edn.finish().unwrap()[..], &Options::default()).unwrap();
+    assert_eq!((stamps(&again), shown(&again)), (told.to_vec(), shown(&history)));
+    for other in ["-1", "1.5", ":soon"] {
+        let file = file.replace(":commit-ts 9", &format!(":commit-ts {other}"));
+        let (history, _) = read_as(Format::Edn, file.as_bytes(), &Options::default()).unwrap();
+        assert_eq!(stamps(&history), [(3, "p1 ← stamped 10".to_owned())], "{other}");
     }
 }

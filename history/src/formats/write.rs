@@ -1,6 +1,6 @@
 //! Our histories as Jepsen's, for its checkers and for others that read them.
 
-use crate::{Call, Entry, Event, Got, Mop, Outcome, ProcessId, Reply, Value};
+use crate::{Call, Entry, Event, Got, Mop, Outcome, ProcessId, Reply, Stamp, Value};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
@@ -9,6 +9,7 @@ use std::io::{self, Write};
 pub struct Edn<W: Write> {
     sink: W,
     open: BTreeMap<ProcessId, Call>,
+    stamps: BTreeMap<ProcessId, Stamp>,
     index: u64,
     line: String,
 }
@@ -16,7 +17,7 @@ pub struct Edn<W: Write> {
 impl<W: Write> Edn<W> {
     /// Begins a history.
     pub fn new(sink: W) -> Edn<W> {
-        Edn { sink, open: BTreeMap::new(), index: 0, line: String::new() }
+        Edn { sink, open: BTreeMap::new(), stamps: BTreeMap::new(), index: 0, line: String::new() }
     }
 
     /// Adds an event. What was about no client becomes an operation of the nemesis.
@@ -29,10 +30,15 @@ impl<W: Write> Edn<W> {
                 self.open.insert(*process, call.clone());
                 (process.0.to_string(), "invoke", function(call), asked(call))
             }
+            Event::Stamped { process, stamp } => {
+                self.stamps.insert(*process, *stamp);
+                return Ok(());
+            }
             Event::Complete { process, outcome } => {
                 let Some(call) = self.open.remove(process) else { return Ok(()) };
+                let stamp = self.stamps.remove(process).map(stamped).unwrap_or_default();
                 let (kind, value) = match outcome {
-                    Outcome::Ok(reply) => ("ok", answered(&call, reply)),
+                    Outcome::Ok(reply) => ("ok", answered(&call, reply) + &stamp),
                     Outcome::Fail(refusal) => {
                         ("fail", format!("{}, :error {:?}", asked(&call), refusal.to_string()))
                     }
@@ -62,6 +68,11 @@ impl<W: Write> Edn<W> {
         self.sink.flush()?;
         Ok(self.sink)
     }
+}
+
+fn stamped(stamp: Stamp) -> String {
+    let start = stamp.start.map(|start| format!(", :start-ts {start}")).unwrap_or_default();
+    format!("{start}, :commit-ts {}", stamp.commit)
 }
 
 fn function(call: &Call) -> &'static str {
