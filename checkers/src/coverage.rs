@@ -63,7 +63,10 @@ impl Seen {
                     seen.down.insert(*node, by);
                 }
                 Event::Inject(fault) => seen.weakens(fault),
-                Event::Complete { .. } | Event::Noticed { .. } | Event::Violated(_) => {}
+                Event::Stamped { .. }
+                | Event::Complete { .. }
+                | Event::Noticed { .. }
+                | Event::Violated(_) => {}
             }
         }
         seen.phases = phases.iter().map(|(_, phase)| *phase).collect();

@@ -135,7 +135,9 @@ impl Checker for Deaths {
     }
 
     fn open(&self) -> Option<Box<dyn Case + '_>> {
-        let matters = |event: &Event| !matches!(event, Event::Invoke { .. } | Event::Complete { .. });
+        let matters = |event: &Event| {
+            !matches!(event, Event::Invoke { .. } | Event::Stamped { .. } | Event::Complete { .. })
+        };
         Some(Box::new(Sifted::new(self, matters)))
     }
 }

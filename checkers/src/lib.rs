@@ -22,10 +22,13 @@
 //! assert_eq!(report.verdict, Verdict::Valid);
 //! ```
 
+mod additions;
 pub mod atomicity;
 mod availability;
 mod bank;
 mod budget;
+#[cfg(test)]
+mod cases;
 pub mod catalog;
 mod checker;
 mod conditional_insert;

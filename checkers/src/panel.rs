@@ -49,10 +49,14 @@ impl<'c> Panel<'c> {
         }
     }
 
-    /// Lets each of them judge, in their order.
-    pub fn close(self, budget: &Budget) -> Vec<Report> {
+    /// Lets each of them judge, in their order; and hands the history over, if it was kept as a whole.
+    pub fn close(self, budget: &Budget) -> (Vec<Report>, Option<History>) {
         let whole = self.whole;
-        self.seats.into_iter().map(|seat| seat.judge(whole.as_ref(), budget)).collect()
+        // What the history takes, nobody else can have.
+        let kept = whole.as_ref().map_or(0, |whole| whole.bytes);
+        let budget = Budget { bytes: budget.bytes.saturating_sub(kept), ..*budget };
+        let reports = self.seats.into_iter().map(|seat| seat.judge(whole.as_ref(), &budget)).collect();
+        (reports, whole.filter(|whole| whole.cut.is_none()).map(|whole| whole.history))
     }
 }
 
@@ -83,7 +87,7 @@ impl Whole {
             self.cut = Some(format!(
                 "{events} events fill the {limit} MiB that the history may take, and there are more"
             ));
-            self.history = History::new();
+            (self.history, self.bytes) = (History::new(), 0);
         } else if let Err(malformed) = self.history.push(entry.time, entry.event.clone()) {
             self.cut = Some(malformed.to_string());
         }
@@ -102,8 +106,9 @@ pub fn weight(event: &Event) -> usize {
         }
         _ => 0,
     };
-    // The entry itself, half of a span, and what a growing vector has to spare.
-    2 * (size_of::<Entry>() + 8) + inside
+    // The entry itself, and half of a span. A large vector grows without being copied, and what it has to spare is not
+    // touched.
+    size_of::<Entry>() + 4 + inside
 }
 
 #[cfg(test)]
@@ -116,7 +121,7 @@ mod tests {
         let mut panel = Panel::new(checkers, bytes);
         let history = text::parse(told).unwrap();
         history.entries().iter().enumerate().for_each(|(index, entry)| panel.hear(index, entry));
-        panel.close(&Budget::default())
+        panel.close(&Budget { bytes, ..Budget::default() }).0
     }
 
     #[test]
@@ -148,14 +153,37 @@ mod tests {
         assert!(panel.whole.is_none());
         let alone = checkers.map(|checker| checker.check(&history, &Budget::default()));
         assert_eq!(alone.clone().map(|report| report.anomalies[0].events[0]), [2, 1]);
-        assert_eq!(panel.close(&Budget::default()), alone);
+        assert_eq!(panel.close(&Budget::default()).0, alone);
     }
 
     #[test]
     fn what_does_not_fit_is_unknown() {
-        let reports = judged("A:addx1; B:rx{}", &[&Set], 600);
+        let reports = judged("A:addx1; B:rx{}", &[&Set], 300);
         assert_eq!(reports[0].verdict, Verdict::Unknown);
         assert!(reports[0].summary.contains("may take"), "{}", reports[0].summary);
+    }
+
+    /// Says how much memory it may take.
+    struct Asking;
+
+    impl Checker for Asking {
+        fn name(&self) -> &'static str {
+            "asking"
+        }
+
+        fn check(&self, _: &History, budget: &Budget) -> Report {
+            Report::valid("asking", budget.bytes.to_string())
+        }
+    }
+
+    #[test]
+    fn what_the_history_takes_is_not_there_for_judging() {
+        let told = "A:w1[0,1]; B:r1[2,3]";
+        let history = text::parse(told).unwrap();
+        let taken: usize = history.entries().iter().map(|entry| weight(&entry.event)).sum();
+        assert!(taken > 4 * size_of::<Entry>());
+        let reports = judged(told, &[&Asking], 4 * taken);
+        assert_eq!(reports[0].summary, (3 * taken).to_string());
     }
 
     struct Clumsy;

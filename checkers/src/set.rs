@@ -3,26 +3,17 @@
 //! The last complete look at a set answers for every element: it must begin after the element's addition ended.
 //! Semantics of Jepsen's `set` checker, with three repairs: an element whose addition certainly failed must not be
 //! there (*aborted read*), one element is not there twice, and an addition that ended after the last look began is
-//! not held against it. Elements that are taken out again are a matter for linearizability.
+//! not held against it. What no look may show is looked for in all of them. Elements that are taken out again are a
+//! matter for linearizability.
 
+use crate::additions::{absurd, additions, is_absurd, looks};
 use crate::{Anomaly, Budget, Checker, Report};
-use history::{Call, History, Key, Op, Outcome, Reply, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use history::{Call, History, Key, Op, Value};
+use std::collections::BTreeSet;
 
 /// Judges sets by their last look.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Set;
-
-/// What is known of an element before anyone looks.
-#[derive(Default)]
-struct Attempts {
-    /// The index of the first acknowledgement, and of its call.
-    acked: Option<(usize, usize)>,
-    /// The first call of unknown outcome.
-    unknown: Option<usize>,
-    /// The first call that certainly failed.
-    failed: Option<usize>,
-}
 
 #[derive(Default)]
 struct Counts {
@@ -34,6 +25,15 @@ struct Counts {
 impl Checker for Set {
     fn name(&self) -> &'static str {
         "set"
+    }
+
+    /// An element that is missing may come back.
+    fn stands(&self) -> bool {
+        true
+    }
+
+    fn stands_by(&self, anomaly: &str) -> bool {
+        is_absurd(anomaly)
     }
 
     fn check(&self, history: &History, _: &Budget) -> Report {
@@ -58,56 +58,23 @@ impl Checker for Set {
     }
 }
 
-fn attempts(ops: &[Op<'_>]) -> BTreeMap<Value, Attempts> {
-    let mut all: BTreeMap<Value, Attempts> = BTreeMap::new();
-    for op in ops {
-        let Call::Add { value, .. } = op.call else { continue };
-        let of = all.entry(*value).or_default();
-        match op.outcome {
-            Outcome::Ok(_) => of.acked = of.acked.or(op.completed.map(|at| (at, op.invoked))),
-            Outcome::Unknown(_) => of.unknown = of.unknown.or(Some(op.invoked)),
-            Outcome::Fail(_) => of.failed = of.failed.or(Some(op.invoked)),
-        }
-    }
-    all
-}
-
 fn judge(key: Key, ops: &[Op<'_>], anomalies: &mut Vec<Anomaly>, counts: &mut Counts) -> Result<(), String> {
-    let attempts = attempts(ops);
-    let look = ops.iter().rev().find_map(|op| match (op.call, op.outcome) {
-        (Call::Elements { .. }, Outcome::Ok(Reply::List(there))) => Some((op, there)),
-        _ => None,
-    });
-    let Some((look, there)) = look else { return Err(format!("nobody looked into {key} successfully")) };
-    let looked = [look.invoked, look.completed.unwrap_or(look.invoked)];
-    let mut accuse = |name: &str, story: String, event: Option<usize>| {
-        anomalies.push(Anomaly::new(name, key, story, looked.into_iter().chain(event)));
-    };
-    let mut seen = BTreeSet::new();
-    for value in there {
-        if !seen.insert(*value) {
-            accuse("duplicate element", format!("The last look found {value} more than once."), None);
-            continue;
-        }
-        match attempts.get(value) {
-            None => accuse("unexpected element", format!("{value} is there, but nobody added it."), None),
-            Some(Attempts { acked: None, unknown: None, failed: Some(failed) }) => accuse(
-                "aborted read",
-                format!("{value} is there, though its addition certainly failed."),
-                Some(*failed),
-            ),
-            Some(of) => counts.recovered += usize::from(of.acked.is_none()),
-        }
-    }
-    for (value, of) in &attempts {
-        let Some((acked, invoked)) = of.acked else { continue };
+    let (additions, looks) = (additions(ops), looks(ops));
+    anomalies.extend(absurd(key, &additions, &looks));
+    let look = looks.last().ok_or_else(|| format!("nobody looked into {key} successfully"))?;
+    let seen: BTreeSet<Value> = look.there.iter().copied().collect();
+    let recovered = |value: &&Value| additions.get(value).is_some_and(|of| of.acked.is_none());
+    counts.recovered += seen.iter().filter(recovered).count();
+    for (value, of) in &additions {
+        let Some((acked, called)) = of.acked else { continue };
         counts.added += 1;
         if acked > look.invoked {
             counts.late += 1;
         } else if !seen.contains(value) {
             let story =
                 format!("The addition of {value} was acknowledged, but the last look does not find it.");
-            accuse("lost element", story, Some(invoked));
+            let events = [called, look.invoked, look.completed];
+            anomalies.push(Anomaly::new("lost element", key, story, events));
         }
     }
     Ok(())
@@ -142,6 +109,19 @@ mod tests {
             ("", Verdict::Unknown, vec![]),
             ("A add 1 ok; A remove 1 ok; B elements []", Verdict::Unknown, vec![]),
             ("A add 1 fail; A add 1 ok; B elements [1]", Verdict::Valid, vec![]),
+            // Whatever the last look finds, no other may show what cannot be.
+            (
+                "A add 1 fail; B elements [1]; A add 1 ok; B elements [1]",
+                Verdict::Invalid,
+                vec!["aborted read"],
+            ),
+            ("B elements [1]; A add 1 ok; B elements [1]", Verdict::Invalid, vec!["future read"]),
+            (
+                "A add 1 ok; B elements [1 9]; B elements [1 9]; B elements [1]",
+                Verdict::Invalid,
+                vec!["unexpected element"],
+            ),
+            ("A add 1 ok; B elements [1 1]; B elements [1]", Verdict::Invalid, vec!["duplicate element"]),
         ] {
             let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
             assert_eq!(judged(text), (verdict, names), "{text}");

@@ -9,8 +9,9 @@
 //! Repairs: an element found twice by one look, or before its addition began, one that nobody added, and one whose addition certainly failed are
 //! anomalies. The cost is the sum of the sizes of all looks.
 
+use crate::additions::{Addition, Look, absurd, additions, is_absurd, looks};
 use crate::{Anomaly, Budget, Checker, Report};
-use history::{Call, History, Key, Op, Outcome, Reply, Value};
+use history::{Call, History, Key, Op, Value};
 use std::collections::BTreeMap;
 
 /// Judges sets by all their looks.
@@ -20,24 +21,21 @@ pub struct SetFull {
     pub linearizable: bool,
 }
 
-/// What is known of one element.
-#[derive(Default)]
+/// What is known of one element that may have been added.
 struct Element {
-    /// The index of the first call that adds it.
-    added: Option<usize>,
-    /// Whether an addition may have taken effect.
-    possible: bool,
+    /// The index of the first call that may have added it.
+    added: usize,
     /// The index from which it is known.
     known: Option<usize>,
     /// The looks that found it, by rank, ascending.
     found: Vec<u32>,
 }
 
-/// One complete look: the indexes of its call and its end.
-struct Look<'h> {
-    invoked: usize,
-    completed: usize,
-    there: &'h [Value],
+impl Element {
+    fn of(addition: &Addition) -> Option<Element> {
+        let (added, known) = (addition.possible?, addition.acked.map(|(acked, _)| acked));
+        Some(Element { added, known, found: Vec::new() })
+    }
 }
 
 #[derive(Default)]
@@ -55,13 +53,14 @@ impl Checker for SetFull {
         "set-full"
     }
 
-    /// Only an element that is missing may come back.
+    /// An element that is missing may come back, which a linearizable set does not allow either.
     fn stands(&self) -> bool {
         true
     }
 
     fn stands_by(&self, anomaly: &str) -> bool {
-        matches!(anomaly, "unexpected element" | "future read" | "duplicate element")
+        let missing = matches!(anomaly, "stale element" | "lost element");
+        is_absurd(anomaly) || (self.linearizable && missing)
     }
 
     fn check(&self, history: &History, _: &Budget) -> Report {
@@ -95,32 +94,6 @@ impl Checker for SetFull {
     }
 }
 
-fn looks<'h>(ops: &[Op<'h>]) -> Vec<Look<'h>> {
-    let look = |op: &Op<'h>| match (op.call, op.outcome, op.completed) {
-        (Call::Elements { .. }, Outcome::Ok(Reply::List(there)), Some(completed)) => {
-            Some(Look { invoked: op.invoked, completed, there })
-        }
-        _ => None,
-    };
-    ops.iter().filter_map(look).collect()
-}
-
-/// Every element that somebody wanted to add.
-fn elements(ops: &[Op<'_>]) -> BTreeMap<Value, Element> {
-    let mut all: BTreeMap<Value, Element> = BTreeMap::new();
-    for op in ops {
-        let Call::Add { value, .. } = op.call else { continue };
-        let element = all.entry(*value).or_default();
-        element.added = element.added.or(Some(op.invoked));
-        element.possible |= !op.outcome.is_fail();
-        if op.outcome.is_ok() {
-            let acked = op.completed.unwrap_or(op.invoked);
-            element.known = Some(element.known.map_or(acked, |known| known.min(acked)));
-        }
-    }
-    all
-}
-
 impl SetFull {
     fn judge(
         &self,
@@ -130,38 +103,21 @@ impl SetFull {
         anomalies: &mut Vec<Anomaly>,
         tally: &mut Tally,
     ) {
-        let (looks, mut elements) = (looks(ops), elements(ops));
+        let (additions, looks) = (additions(ops), looks(ops));
+        anomalies.extend(absurd(key, &additions, &looks));
+        let element = |(value, of): (&Value, &Addition)| Some((*value, Element::of(of)?));
+        let mut elements: BTreeMap<Value, Element> = additions.iter().filter_map(element).collect();
         for (rank, look) in looks.iter().enumerate() {
             for value in look.there {
-                let accuse = |name: &str, story: String| {
-                    Anomaly::new(name, key, story, [look.invoked, look.completed])
-                };
-                let Some(element) = elements.get_mut(value) else {
-                    anomalies.push(accuse(
-                        "unexpected element",
-                        format!("{value} is there, but nobody added it."),
-                    ));
-                    continue;
-                };
-                if element.added.is_some_and(|added| look.completed < added) {
-                    let story = format!("One look found {value} before anybody began to add it.");
-                    anomalies.push(accuse("future read", story));
-                    continue;
+                let Some(element) = elements.get_mut(value) else { continue };
+                if look.completed > element.added && element.found.last() != Some(&(rank as u32)) {
+                    element.found.push(rank as u32);
+                    element.known =
+                        Some(element.known.map_or(look.completed, |known| known.min(look.completed)));
                 }
-                if element.found.last() == Some(&(rank as u32)) {
-                    anomalies
-                        .push(accuse("duplicate element", format!("One look found {value} more than once.")));
-                    continue;
-                }
-                if !element.possible && element.found.is_empty() {
-                    let story = format!("{value} is there, though its addition certainly failed.");
-                    anomalies.push(accuse("aborted read", story));
-                }
-                element.found.push(rank as u32);
-                element.known = Some(element.known.map_or(look.completed, |known| known.min(look.completed)));
             }
         }
-        for (value, element) in elements.iter().filter(|(_, element)| element.possible) {
+        for (value, element) in &elements {
             self.classify(key, *value, element, &looks, history, anomalies, tally);
         }
     }
@@ -177,7 +133,7 @@ impl SetFull {
         anomalies: &mut Vec<Anomaly>,
         tally: &mut Tally,
     ) {
-        let added = element.added.unwrap_or(0);
+        let added = element.added;
         // From the latest back, past all that found it and all that were over when it was added.
         let mut found = element.found.iter().rev().peekable();
         let absent = (0..looks.len() as u32).rev().find(|rank| {
@@ -254,6 +210,9 @@ mod tests {
             ("A add 1 fail; A add 2 ok; B elements [1 2]", Verdict::Invalid, "aborted read"),
             ("A add 2 ok; B elements [1 2]", Verdict::Invalid, "unexpected element"),
             ("A add 2 ok; B elements [1 2]; A add 1 ok; B elements [1 2]", Verdict::Invalid, "future read"),
+            // What fails and then succeeds cannot be there in between.
+            ("A add 1 fail; B elements [1]; A add 1 ok; B elements [1]", Verdict::Invalid, "aborted read"),
+            ("A add 1 fail; B elements []; A add 1 ok; B elements [1]", Verdict::Valid, ""),
             // Looks from before the addition are no absences.
             ("B elements []; A add 1 ok; B elements [1]", Verdict::Valid, ""),
         ] {
@@ -271,6 +230,22 @@ mod tests {
         let latency = report.measures.iter().find(|(name, _)| name.starts_with("time to stability")).unwrap();
         // Known at event 1, missed until event 3, an event each millisecond.
         assert_eq!(latency.1, "3 3 3 3 3");
+    }
+
+    #[test]
+    fn what_is_missing_is_objected_to_only_of_a_linearizable_set() {
+        let objects = |text: &str, linearizable: bool| {
+            let (judge, history) = (SetFull { linearizable }, script(text));
+            let mut case = crate::open(&judge);
+            history.entries().iter().enumerate().for_each(|(index, entry)| case.hear(index, entry));
+            case.objection(&Budget::default())
+        };
+        let lost = "A add 1 ok; B elements []; C add 2 ok (";
+        assert_eq!(objects(lost, true).as_deref(), Some("set-full: lost element on k0"));
+        assert_eq!(objects(lost, false), None, "it may come back");
+        assert_eq!(objects("A add 1 ok (; B elements []; C add 2 ok (", true), None, "it may come later");
+        let absurd = "A add 1 ok; B elements [1 2]; C add 2 ok (";
+        assert_eq!(objects(absurd, false).as_deref(), Some("set-full: future read on k0"));
     }
 
     /// The definition, read out loud: every element against every look.
@@ -299,7 +274,7 @@ mod tests {
     #[test]
     fn it_agrees_with_the_definition() {
         let mut chance = history::Chance::new(7);
-        for round in 0..3000 {
+        for round in 0..crate::cases::cases(3_000) {
             let mut text = String::new();
             let mut open: Vec<char> = Vec::new();
             for _ in 0..chance.below(12) {

@@ -8,7 +8,7 @@
 //! Unknown operations may take effect any number of times here, so that only its *no* is an answer.
 
 use super::meter::{Meter, Stop};
-use super::search::Plan;
+use super::plan::Plan;
 use super::world::{NONE, World};
 use crate::{Item, Model, NEVER};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,10 +9,12 @@
 //!    [`objects`](crate::objects) for others), or one that only ever says no ([`sources`]);
 //! 2. [`search`]: exact, and exponential in the number of calls open at once at worst, so it has a budget.
 
+mod by_value;
 mod explain;
 mod frontier;
 mod meter;
 pub(crate) mod once;
+mod plan;
 pub(crate) mod prepare;
 mod recheck;
 mod search;
@@ -150,11 +152,13 @@ impl<O: Object> Linearizable<O> {
                 let deadline = budget.deadline.min(Instant::now() + SHORTENING);
                 let items = self.model.prune(prepared.items(*place));
                 let core = shrink::shrink(&self.model, &items, *stuck, &Budget { deadline, ..*budget });
-                if recheck::rules_out(&self.model, &core) == Some(false) {
+                let quick = self.model.quick(&core);
+                let steps = if matches!(quick, Quick::Wrong(..)) { recheck::FEW } else { recheck::MANY };
+                if recheck::rules_out(&self.model, &core, steps) == Some(false) {
                     let key = judged.key;
                     return Err(format!("the checker contradicts itself about {key}: please report this"));
                 }
-                match self.model.quick(&core) {
+                match quick {
                     Quick::Wrong(_, flaw) => teller.flaw(&flaw),
                     _ => teller.no_order(&core, *stuck),
                 }

@@ -2,37 +2,17 @@
 //! somebody who wrote or saw one, until the last invocation of somebody who saw it, the register held nothing else.
 //! Necessary, not sufficient; and it finds most of what is wrong with no search at all.
 
+use super::sources::Sources;
 use super::unique::{Violation, Zone};
 use crate::models::register::Action;
 use crate::{Item, NEVER};
 use history::Value;
-use rustc_hash::FxHashMap;
-
-/// What is known of a value.
-#[derive(Clone, Copy)]
-struct Known {
-    writers: u32,
-    zone: Zone,
-}
 
 /// The first two things that cannot both be, if there are any.
-pub(crate) fn check(initial: Option<Value>, items: &[Item<Action>]) -> Result<(), Violation> {
-    let mut known: FxHashMap<Option<Value>, Known> = FxHashMap::default();
-    known.insert(initial, Known { writers: 1, zone: Zone { first: 0, last: 0, root: None } });
-    for item in items {
-        if let Some(left) = item.action.left() {
-            let zone = Zone { first: item.returned, last: item.invoked, root: Some(item.invoked) };
-            let entry = known.entry(Some(left)).or_insert(Known { writers: 0, zone });
-            entry.writers += 1;
-        }
-    }
-    for item in items.iter().filter(|item| item.returned != NEVER) {
-        let Some(known) = item.action.saw().and_then(|saw| known.get_mut(&saw)) else { continue };
-        known.zone.first = known.zone.first.min(item.returned);
-        known.zone.last = known.zone.last.max(item.invoked);
-    }
-    let once = known.iter().filter(|(_, known)| known.writers == 1 && known.zone.first < known.zone.last);
-    let mut zones: Vec<(Zone, Option<Value>)> = once.map(|(value, known)| (known.zone, *value)).collect();
+pub(crate) fn check(sources: &Sources, items: &[Item<Action>]) -> Result<(), Violation> {
+    let once =
+        sources.all().filter(|(_, source)| source.writers == 1 && source.zone.first < source.zone.last);
+    let mut zones: Vec<(Zone, Option<Value>)> = once.map(|(value, source)| (source.zone, value)).collect();
     zones.sort_unstable_by_key(|(zone, _)| (zone.first, zone.last));
     for pair in zones.windows(2) {
         let [(one, _), (other, _)] = [pair[0], pair[1]];

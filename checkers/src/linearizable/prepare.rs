@@ -7,6 +7,7 @@ use crate::models::register::Action;
 use crate::{Flaw, Item, Meaning, NEVER, Object};
 use history::{History, Key, Op, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::panic::resume_unwind;
 
 /// A history, taken apart by object.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub(crate) struct Prepared<A> {
     /// Every object, in the order of first use: its key, and which part of it, if its parts are objects of their
     /// own.
     pub objects: Vec<(Key, Option<Value>)>,
-    /// The items of each of them, in the order of invocation.
-    items: Vec<Vec<Item<A>>>,
+    /// What each share found: every object belongs to the share that its place leaves, divided by their number.
+    shares: Vec<Share<A>>,
     /// Answers that could never be right, with their keys.
     pub absurd: Vec<(Key, Flaw)>,
     /// How many keys there are.
@@ -32,62 +33,207 @@ pub(crate) struct Prepared<A> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Misfit(pub String);
 
+/// From so many operations on, several threads take a history apart.
+const LONG: usize = 1 << 14;
+
+/// More threads than these only wait for memory.
+const THREADS: usize = 8;
+
 impl<A> Prepared<A> {
-    /// Takes `history` apart, in one pass over it, or two if its objects may have parts.
-    pub fn of<O: Object<Action = A>>(object: &O, history: &History) -> Result<Prepared<A>, Misfit> {
+    /// Takes `history` apart.
+    pub fn of<O: Object<Action = A>>(object: &O, history: &History) -> Result<Prepared<A>, Misfit>
+    where
+        A: Send,
+    {
         if history.len() >= NEVER as usize / 2 {
             return Err(Misfit(format!("the history has {} events, more than can be judged", history.len())));
         }
-        let mut prepared = Prepared {
-            objects: Vec::new(),
-            items: Vec::new(),
-            absurd: Vec::new(),
-            keys: 0,
-            ops: history.ops().len(),
-            unknown: 0,
-            certain: 0,
-        };
-        let whole = prepared.find_whole(object, history);
-        let (mut known, mut in_parts) = (FxHashMap::default(), FxHashSet::default());
-        for op in history.ops() {
-            let key = object.key(op.call).ok_or_else(|| misfit(&op))?;
-            let part = object.part(op.call).filter(|_| !whole.contains(&key));
-            let place = *known.entry((key, part)).or_insert(prepared.objects.len());
-            if place == prepared.objects.len() {
-                prepared.objects.push((key, part));
-                prepared.items.push(Vec::new());
-                prepared.keys += usize::from(part.is_none() || in_parts.insert(key));
-            }
-            let unknown = op.outcome.is_unknown();
-            prepared.unknown += usize::from(unknown);
-            match object.meaning(&op) {
-                Meaning::Nothing => {}
-                Meaning::Misfit => return Err(misfit(&op)),
-                Meaning::Absurd(flaw) => prepared.absurd.push((key, flaw)),
-                Meaning::Action(action) => {
-                    let returned = op.completed.filter(|_| !unknown).map_or(NEVER, |at| at as u32);
-                    let item = Item { action, invoked: op.invoked as u32, returned };
-                    prepared.certain += usize::from(returned != NEVER);
-                    prepared.items[place].push(item);
-                }
-            }
+        let count = history.ops().len();
+        let threads = if count < LONG { 1 } else { rayon::current_num_threads().min(THREADS) };
+        let places = Places::of(object, history, threads)?;
+        let share = |share| Share::of(object, history, &places, share, threads);
+        let mut shares: Vec<Share<A>> = each(threads, share);
+        let misfit = shares.iter_mut().filter_map(|share| share.misfit.take()).min_by_key(|(at, _)| *at);
+        if let Some((_, misfit)) = misfit {
+            return Err(misfit);
         }
-        Ok(prepared)
-    }
-
-    /// The keys that some call is about as a whole, if there are parts at all.
-    fn find_whole<O: Object<Action = A>>(&self, object: &O, history: &History) -> FxHashSet<Key> {
-        if !object.in_parts() {
-            return FxHashSet::default();
-        }
-        let whole = history.ops().filter(|op| object.part(op.call).is_none());
-        whole.filter_map(|op| object.key(op.call)).collect()
+        let mut absurd: Vec<_> =
+            shares.iter_mut().flat_map(|share| std::mem::take(&mut share.absurd)).collect();
+        absurd.sort_by_key(|(at, ..)| *at);
+        Ok(Prepared {
+            absurd: absurd.into_iter().map(|(_, key, flaw)| (key, flaw)).collect(),
+            keys: places.keys,
+            ops: count,
+            unknown: shares.iter().map(|share| share.unknown).sum(),
+            certain: shares.iter().map(|share| share.certain).sum(),
+            objects: places.objects,
+            shares,
+        })
     }
 
     /// The items of the object at `place`.
     pub fn items(&self, place: usize) -> &[Item<A>] {
-        &self.items[place]
+        &self.shares[place % self.shares.len()].items[place / self.shares.len()]
     }
+}
+
+/// Lets so many threads do something, each with its number. They are threads of their own, because the pool may be busy
+/// for long.
+fn each<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|number| scope.spawn(move || work(number))).collect();
+        let others =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        std::iter::once(work(0)).chain(others).collect()
+    })
+}
+
+/// Which object each operation is about.
+struct Places {
+    objects: Vec<(Key, Option<Value>)>,
+    /// How many operations each has.
+    counts: Vec<usize>,
+    /// The history in pieces, in order.
+    pieces: Vec<Piece>,
+    keys: usize,
+}
+
+/// Some operations that follow one another.
+struct Piece {
+    /// The first of them.
+    begin: usize,
+    /// The objects that they are about, in the order of first use, and how many of them each has.
+    objects: Vec<((Key, Option<Value>), usize)>,
+    /// Which of those each is about.
+    by_op: Vec<u32>,
+    /// The places of those among all objects.
+    places: Vec<usize>,
+}
+
+impl Places {
+    fn of<O: Object>(object: &O, history: &History, threads: usize) -> Result<Places, Misfit> {
+        let whole = find_whole(object, history);
+        let size = history.ops().len().div_ceil(threads);
+        let piece = |number| Piece::of(object, history, &whole, number * size, size);
+        let mut pieces = each(threads, piece).into_iter().collect::<Result<Vec<Piece>, Misfit>>()?;
+        let mut places = Places { objects: Vec::new(), counts: Vec::new(), pieces: Vec::new(), keys: 0 };
+        let (mut known, mut in_parts) = (FxHashMap::default(), FxHashSet::default());
+        for piece in &mut pieces {
+            for (object, count) in &piece.objects {
+                let place = *known.entry(*object).or_insert(places.objects.len());
+                if place == places.objects.len() {
+                    let (key, part) = *object;
+                    places.objects.push(*object);
+                    places.counts.push(0);
+                    places.keys += usize::from(part.is_none() || in_parts.insert(key));
+                }
+                places.counts[place] += count;
+                piece.places.push(place);
+            }
+        }
+        Ok(Places { pieces, ..places })
+    }
+}
+
+impl Piece {
+    fn of<O: Object>(
+        object: &O,
+        history: &History,
+        whole: &FxHashSet<Key>,
+        begin: usize,
+        size: usize,
+    ) -> Result<Piece, Misfit> {
+        let (mut known, mut objects) = (FxHashMap::default(), Vec::new());
+        let mut by_op = Vec::with_capacity(size);
+        for op in (begin..begin + size).map_while(|number| history.nth_op(number)) {
+            let key = object.key(op.call).ok_or_else(|| misfit(&op))?;
+            let part = object.part(op.call).filter(|_| !whole.contains(&key));
+            let place = *known.entry((key, part)).or_insert(objects.len() as u32);
+            if place as usize == objects.len() {
+                objects.push(((key, part), 0));
+            }
+            objects[place as usize].1 += 1;
+            by_op.push(place);
+        }
+        Ok(Piece { begin, objects, by_op, places: Vec::new() })
+    }
+
+    /// The operations on the objects of one share, with the place of the object in it.
+    fn of_share<'h>(
+        &'h self,
+        history: &'h History,
+        own: usize,
+        shares: usize,
+    ) -> impl Iterator<Item = (Op<'h>, usize)> {
+        let place = |place: &usize| (*place % shares == own).then(|| *place / shares);
+        let places: Vec<Option<usize>> = self.places.iter().map(place).collect();
+        (self.begin..).zip(&self.by_op).filter_map(move |(number, object)| {
+            let place = places[*object as usize]?;
+            Some((history.nth_op(number)?, place))
+        })
+    }
+}
+
+/// What one of several threads makes of the operations on its objects.
+#[derive(Debug)]
+struct Share<A> {
+    /// The items of each of its objects, in the order of invocation.
+    items: Vec<Vec<Item<A>>>,
+    /// With the invocation.
+    absurd: Vec<(usize, Key, Flaw)>,
+    misfit: Option<(usize, Misfit)>,
+    unknown: usize,
+    certain: usize,
+}
+
+impl<A> Share<A> {
+    fn of<O: Object<Action = A>>(
+        object: &O,
+        history: &History,
+        places: &Places,
+        own: usize,
+        shares: usize,
+    ) -> Share<A> {
+        let counts = places.counts.iter().skip(own).step_by(shares);
+        let mut share = Share {
+            items: counts.map(|count| Vec::with_capacity(*count)).collect(),
+            absurd: Vec::new(),
+            misfit: None,
+            unknown: 0,
+            certain: 0,
+        };
+        for (op, place) in places.pieces.iter().flat_map(|piece| piece.of_share(history, own, shares)) {
+            let unknown = op.outcome.is_unknown();
+            share.unknown += usize::from(unknown);
+            match object.meaning(&op) {
+                Meaning::Nothing => {}
+                Meaning::Misfit => {
+                    share.misfit = Some((op.invoked, misfit(&op)));
+                    break;
+                }
+                Meaning::Absurd(flaw) => {
+                    share.absurd.push((op.invoked, places.objects[place * shares + own].0, flaw))
+                }
+                Meaning::Action(action) => {
+                    let returned = op.completed.filter(|_| !unknown).map_or(NEVER, |at| at as u32);
+                    let item = Item { action, invoked: op.invoked as u32, returned };
+                    share.certain += usize::from(returned != NEVER);
+                    share.items[place].push(item);
+                }
+            }
+        }
+        share
+    }
+}
+
+/// The keys that some call is about as a whole, if there are parts at all.
+fn find_whole<O: Object>(object: &O, history: &History) -> FxHashSet<Key> {
+    if !object.in_parts() {
+        return FxHashSet::default();
+    }
+    let whole = history.ops().filter(|op| object.part(op.call).is_none());
+    whole.filter_map(|op| object.key(op.call)).collect()
 }
 
 fn misfit(op: &Op<'_>) -> Misfit {
@@ -102,6 +248,9 @@ fn misfit(op: &Op<'_>) -> Misfit {
 /// exactly if everything was.
 pub(crate) fn without_unseen(items: &[Item<Action>]) -> Vec<Item<Action>> {
     let mut kept: Vec<bool> = items.iter().map(|item| item.returned != NEVER).collect();
+    if !kept.contains(&false) {
+        return items.to_vec();
+    }
     let mut sights = FxHashMap::default();
     items.iter().zip(&kept).filter(|(_, kept)| **kept).for_each(|(item, _)| note(item, &mut sights));
     let mut grown = true;
@@ -124,6 +273,28 @@ pub(crate) fn without_unseen(items: &[Item<Action>]) -> Vec<Item<Action>> {
     kept.filter(|item| item.returned != NEVER || needed(item)).collect()
 }
 
+/// The same for what is read as a whole, and grows until all of it is replaced: whatever was written is seen by the next
+/// who looks, or else is gone before anybody does. `left` is the piece that a change wrote, `saw` what a read found.
+pub(crate) fn without_unread<A: Clone>(
+    items: &[Item<A>],
+    left: impl Fn(&A) -> Option<Value>,
+    saw: impl for<'a> Fn(&'a A) -> &'a [Value],
+) -> Vec<Item<A>> {
+    let doubtful = |item: &Item<A>| left(&item.action).filter(|_| item.returned == NEVER);
+    // The last return of a read that found it.
+    let mut read: FxHashMap<Value, u32> = items.iter().filter_map(doubtful).map(|piece| (piece, 0)).collect();
+    if !read.is_empty() {
+        for item in items {
+            for piece in saw(&item.action) {
+                let last = read.get_mut(piece);
+                last.into_iter().for_each(|last| *last = item.returned.max(*last));
+            }
+        }
+    }
+    let kept = |item: &&Item<A>| doubtful(item).is_none_or(|piece| item.invoked < read[&piece]);
+    items.iter().filter(kept).cloned().collect()
+}
+
 /// Who may have seen a value: how many, and the last return among them.
 #[derive(Default)]
 struct Sights {
@@ -142,7 +313,7 @@ fn note(item: &Item<Action>, sights: &mut FxHashMap<Option<Value>, Sights>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::register::Register;
+    use crate::models::{register::Register, text::Text};
     use history::text;
 
     fn kept(history: &str) -> Vec<u32> {
@@ -162,6 +333,18 @@ mod tests {
     fn an_unknown_change_is_kept_if_one_that_was_kept_may_have_seen_it() {
         assert_eq!(kept("A:w1[0,?]; B:cas(1,2)[1,?]; C:r2[2,3]"), [0, 1, 2]);
         assert_eq!(kept("A:w1[0,?]; B:cas(1,2)[1,?]; C:r3[2,3]"), [2]);
+    }
+
+    #[test]
+    fn an_unknown_append_that_nobody_can_have_read_is_dropped() {
+        let kept = |history: &str| {
+            let history = text::parse(history).unwrap();
+            let prepared = Prepared::of(&Text, &history).unwrap();
+            Text.prune(prepared.items(0)).iter().map(|item| item.invoked).collect::<Vec<_>>()
+        };
+        assert_eq!(kept("A:appx1[0,?]; B:rx{1}[1,2]; C:appx2[3,?]"), [0, 1]);
+        assert_eq!(kept("A:appx1[0,?]; B:appx2[1,2]; C:rx{2}[3,4]"), [1, 3]);
+        assert_eq!(kept("B:rx{1}[0,1]; A:appx1[2,?]"), [0], "the read was over");
     }
 
     #[test]

@@ -4,11 +4,14 @@
 use crate::{Item, Model, NEVER};
 use rustc_hash::FxHashSet;
 
-/// After so many steps the check is given up.
-const STEPS: usize = 200_000;
+/// After so many steps the check is given up, if a search alone says no.
+pub(crate) const MANY: usize = 200_000;
 
-/// Whether no order explains these items; nothing if that would take too long to say.
-pub(crate) fn rules_out<M: Model>(model: &M, items: &[Item<M::Action>]) -> Option<bool> {
+/// The same if an algorithm that does not search says so as well: that is a second opinion already.
+pub(crate) const FEW: usize = 5_000;
+
+/// Whether no order explains these items; nothing if that would take more than `most` steps to say.
+pub(crate) fn rules_out<M: Model>(model: &M, items: &[Item<M::Action>], most: usize) -> Option<bool> {
     if items.len() > 64 {
         return None;
     }
@@ -20,7 +23,7 @@ pub(crate) fn rules_out<M: Model>(model: &M, items: &[Item<M::Action>]) -> Optio
         if done & all == all {
             return Some(false);
         }
-        if tried.len() >= STEPS {
+        if tried.len() >= most {
             return None;
         }
         if !tried.insert((done, state.clone())) {
@@ -49,7 +52,7 @@ mod tests {
     fn only_what_cannot_be_is_ruled_out() {
         let item = |action, invoked, returned| Item { action, invoked, returned };
         let (write, read) = (Action::Write(Value(1)), |seen: Option<i64>| Action::Read(seen.map(Value)));
-        let says = |items: &[Item<Action>]| rules_out(&Register::default(), items);
+        let says = |items: &[Item<Action>]| rules_out(&Register::default(), items, MANY);
         assert_eq!(says(&[item(write, 0, 1), item(read(Some(1)), 2, 3)]), Some(false));
         assert_eq!(says(&[item(write, 0, 1), item(read(None), 2, 3)]), Some(true));
         assert_eq!(says(&[item(write, 0, 3), item(read(None), 1, 2)]), Some(false));

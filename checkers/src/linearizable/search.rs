@@ -20,10 +20,10 @@
 
 use super::frontier::{Front, refute};
 use super::meter::{Meter, Stop};
+use super::plan::Plan;
 use super::seen::Seen;
 use super::world::{NONE, World};
 use crate::{Item, Model, NEVER};
-use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a search found out.
@@ -152,79 +152,6 @@ fn attempt<M: Model>(
             stop,
         }),
     }
-}
-
-/// What is fixed before the search.
-pub(super) struct Plan<A> {
-    /// The events in order: item × 2 for an invocation, + 1 for a return.
-    pub events: Vec<u32>,
-    /// The different actions.
-    pub actions: Vec<A>,
-    /// By item: which of them it is.
-    pub kinds: Vec<u32>,
-    /// By item: the slot of one that returns, the class of one that does not.
-    pub lanes: Vec<u32>,
-    /// How many slots there are: as many as calls were ever open at once.
-    pub slots: usize,
-    /// The items of each class of equal unknown actions, by invocation.
-    pub classes: Vec<Vec<u32>>,
-}
-
-impl<A: Clone + Eq + std::hash::Hash> Plan<A> {
-    fn of(items: &[Item<A>]) -> Plan<A> {
-        let mut events = Vec::with_capacity(2 * items.len());
-        for (number, item) in (0u64..).zip(items) {
-            events.push((u64::from(item.invoked) << 32) | (2 * number));
-            events.extend(
-                (item.returned != NEVER).then_some((u64::from(item.returned) << 32) | (2 * number + 1)),
-            );
-        }
-        events.sort_unstable();
-        let events: Vec<u32> = events.into_iter().map(|event| event as u32).collect();
-        let (actions, kinds) = kinds(items);
-        let lanes = vec![0; items.len()];
-        let mut plan = Plan { events, actions, kinds, lanes, slots: 0, classes: Vec::new() };
-        let (mut free, mut known) = (Vec::new(), FxHashMap::default());
-        for event in &plan.events {
-            let (number, item) = (event / 2, &items[*event as usize / 2]);
-            let lane = &mut plan.lanes[number as usize];
-            if event % 2 == 1 {
-                free.push(*lane);
-            } else if item.returned == NEVER {
-                *lane = *known.entry(plan.kinds[number as usize]).or_insert(plan.classes.len() as u32);
-                if *lane as usize == plan.classes.len() {
-                    plan.classes.push(Vec::new());
-                }
-                plan.classes[*lane as usize].push(number);
-            } else {
-                *lane = free.pop().unwrap_or(plan.slots as u32);
-                plan.slots = plan.slots.max(*lane as usize + 1);
-            }
-        }
-        plan
-    }
-
-    /// The index in the history of the event at `cursor`.
-    pub fn position(&self, items: &[Item<A>], cursor: usize) -> u32 {
-        let Some(event) = self.events.get(cursor) else { return NEVER };
-        let item = &items[*event as usize / 2];
-        if event % 2 == 1 { item.returned } else { item.invoked }
-    }
-}
-
-/// The different actions of some items, and which of them each is.
-fn kinds<A: Clone + Eq + std::hash::Hash>(items: &[Item<A>]) -> (Vec<A>, Vec<u32>) {
-    let mut known: FxHashMap<&A, u32> = FxHashMap::default();
-    let mut actions = Vec::new();
-    let mut kinds = Vec::with_capacity(items.len());
-    for item in items {
-        let kind = *known.entry(&item.action).or_insert_with(|| {
-            actions.push(item.action.clone());
-            actions.len() as u32 - 1
-        });
-        kinds.push(kind);
-    }
-    (actions, kinds)
 }
 
 /// One thing that could take effect next.

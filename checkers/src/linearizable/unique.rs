@@ -12,10 +12,10 @@
 //! zone**. The history is linearizable exactly if blocks keep their inner order, forward zones do not overlap,
 //! and no backward zone lies within a forward one.
 
+use super::by_value::ByValue;
 use crate::models::register::Action;
 use crate::{Item, NEVER};
 use history::Value;
-use rustc_hash::FxHashMap;
 
 /// A block's extent, by event indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,49 +73,28 @@ pub enum Violation {
 
 /// Judges, if every value is unique: written once at most, and not the initial one.
 pub(crate) fn judge(initial: Option<Value>, items: &[Item<Action>]) -> Option<Result<(), Violation>> {
-    let writers = Writers::of(initial, items)?;
-    Some(Blocks::of(&writers, items).and_then(|blocks| in_place(blocks.zones(items)?)))
+    let mut writers = Writers::of(initial, items)?;
+    Some(Blocks::of(&mut writers, items).and_then(|blocks| in_place(blocks.zones(items)?)))
 }
 
 /// The place of the initial value's writer; that of `items[i]` is `i + 1`.
 const BEGINNING: u32 = 0;
 const NOBODY: u32 = u32::MAX;
 
-/// A table of up to so many values is made however few of them are written: it stays in the cache.
-const TABLE: usize = 1 << 15;
-
 /// Who wrote a value.
 struct Writers {
     initial: Option<Value>,
-    by_value: ByValue,
-}
-
-/// Values are usually counted up from somewhere, and then a plain table is several times faster.
-enum ByValue {
-    Dense { low: i64, table: Vec<u32> },
-    Sparse(FxHashMap<Value, u32>),
+    by_value: ByValue<u32>,
 }
 
 impl Writers {
     /// Nothing if some value is not unique.
     fn of(initial: Option<Value>, items: &[Item<Action>]) -> Option<Writers> {
-        let left = || items.iter().filter_map(|item| item.action.left());
-        let (low, high) =
-            left().fold((i64::MAX, i64::MIN), |(low, high), Value(v)| (low.min(v), high.max(v)));
-        let span = high.checked_sub(low).and_then(|span| usize::try_from(span).ok());
-        let dense = span.filter(|span| *span <= (4 * items.len()).max(TABLE));
-        let mut by_value = match dense {
-            Some(span) => ByValue::Dense { low, table: vec![NOBODY; span + 1] },
-            None => ByValue::Sparse(FxHashMap::default()),
-        };
+        let left = items.iter().filter_map(|item| item.action.left());
+        let mut by_value = ByValue::new(left, items.len(), NOBODY);
         for (place, item) in (1..).zip(items) {
             let Some(value) = item.action.left() else { continue };
-            let earlier = match &mut by_value {
-                ByValue::Dense { low, table } => {
-                    std::mem::replace(&mut table[(value.0 - *low) as usize], place)
-                }
-                ByValue::Sparse(map) => map.insert(value, place).unwrap_or(NOBODY),
-            };
+            let earlier = std::mem::replace(by_value.known(value), place);
             if earlier != NOBODY || Some(value) == initial {
                 return None;
             }
@@ -123,18 +102,11 @@ impl Writers {
         Some(Writers { initial, by_value })
     }
 
-    fn find(&self, seen: Option<Value>) -> Option<u32> {
+    fn find(&mut self, seen: Option<Value>) -> Option<u32> {
         if seen == self.initial {
             return Some(BEGINNING);
         }
-        let place = match &self.by_value {
-            ByValue::Dense { low, table } => {
-                let at = seen?.0.checked_sub(*low).and_then(|at| usize::try_from(at).ok())?;
-                *table.get(at)?
-            }
-            ByValue::Sparse(map) => *map.get(&seen?)?,
-        };
-        (place != NOBODY).then_some(place)
+        self.by_value.find(seen?).copied().filter(|place| *place != NOBODY)
     }
 }
 
@@ -159,7 +131,7 @@ struct Blocks {
 
 impl Blocks {
     /// Finds out who saw whose value.
-    fn of(writers: &Writers, items: &[Item<Action>]) -> Result<Blocks, Violation> {
+    fn of(writers: &mut Writers, items: &[Item<Action>]) -> Result<Blocks, Violation> {
         let blank = Written { real: false, replaced_by: NOBODY, first: NEVER, last: 0 };
         let mut blocks = Blocks { written: vec![blank; items.len() + 1], replacing: 0 };
         blocks.written[BEGINNING as usize].real = true;

@@ -1,5 +1,6 @@
 //! A list that is appended to and read as a whole. A string that is appended to is one as well.
 
+use crate::linearizable::prepare::without_unread;
 use crate::objects::appended;
 use crate::{Item, Meaning, Model, Object, Quick};
 use history::{Call, Op, Outcome, Reply, Value};
@@ -62,6 +63,11 @@ impl Object for List {
             Some(Ok(())) => Quick::Fine("versions of a list"),
             Some(Err(flaw)) => Quick::Wrong("versions of a list", flaw),
         }
+    }
+
+    fn prune(&self, items: &[Item<Action>]) -> Vec<Item<Action>> {
+        let left = |action: &Action| if let Action::Append(value) = action { Some(*value) } else { None };
+        without_unread(items, left, |action| if let Action::Elements(all) = action { all } else { &[] })
     }
 
     fn beginning(&self) -> String {

@@ -92,7 +92,7 @@ impl Object for Register {
         }
         match sources::check(self.initial, items) {
             Err(violation) => Quick::Wrong("unwritten values", violation.into()),
-            Ok(()) => match once::check(self.initial, items) {
+            Ok(sources) => match once::check(&sources, items) {
                 Err(violation) => Quick::Wrong("values written once", violation.into()),
                 Ok(()) => Quick::Unsure,
             },

@@ -1,8 +1,24 @@
 //! A text that is put as a whole, appended to, and read as a whole: a key of a store of strings.
 
+use crate::linearizable::prepare::without_unread;
 use crate::objects::written;
 use crate::{Item, Meaning, Model, Object, Quick};
 use history::{Call, Op, Outcome, Reply, Value};
+
+impl Action {
+    /// What it left at the end, if it changed anything.
+    fn left(&self) -> Option<Value> {
+        match self {
+            Action::Put(value) | Action::Append(value) => Some(*value),
+            Action::Get(_) => None,
+        }
+    }
+
+    /// What it saw.
+    fn saw(&self) -> &[Value] {
+        if let Action::Get(all) = self { all } else { &[] }
+    }
+}
 
 /// One text, empty in the beginning. It is told by the pieces that were put or appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +88,10 @@ impl Object for Text {
             Some(Ok(())) => Quick::Fine("pieces of a text"),
             Some(Err(flaw)) => Quick::Wrong("pieces of a text", flaw),
         }
+    }
+
+    fn prune(&self, items: &[Item<Action>]) -> Vec<Item<Action>> {
+        without_unread(items, Action::left, Action::saw)
     }
 
     fn beginning(&self) -> String {

@@ -1,6 +1,7 @@
 //! The consistency models of transactions, and which of them imply which.
 
-use super::phenomenon::Order;
+use super::phenomenon::{Order, Phenomenon};
+use super::saturate::Promise;
 use std::fmt;
 use std::str::FromStr;
 
@@ -171,6 +172,29 @@ impl Isolation {
             | Causal
             | PrefixConsistency => Order::Process,
             _ => Order::Plain,
+        }
+    }
+
+    /// Whether a judge of it can object while a history goes on. What was seen of committed transactions only grows, and one
+    /// that was seen and fails later makes a dirty read of it, which every model from read committed on forbids.
+    pub(crate) fn stands(self) -> bool {
+        self.implies(ReadCommitted)
+    }
+
+    /// Whether this anomaly stands whatever follows. What nobody wrote may be written later, which is wrong only if real time
+    /// counts, and what a transaction reads after a write of its own.
+    pub(crate) fn stands_by(self, anomaly: &str) -> bool {
+        let timely = self.respects() == Order::Realtime && self.implies(SnapshotIsolation);
+        timely || anomaly != Phenomenon::GarbageRead.to_string()
+    }
+
+    /// What must be possible for a history to be as it promises, if that is one run of all transactions.
+    pub(crate) fn promise(self) -> Option<Promise> {
+        match self {
+            PrefixConsistency => Some(Promise::Prefixes),
+            model if model.implies(Serializable) => Some(Promise::Order),
+            model if model.implies(SnapshotIsolation) => Some(Promise::Snapshots),
+            _ => None,
         }
     }
 

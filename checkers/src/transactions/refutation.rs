@@ -28,9 +28,6 @@ pub(crate) fn core(known: &[Edge], groups: &[Group], steps: Steps, all: &[Refute
             }
         }
     }
-    if !all.iter().all(|one| is_circle(&out, groups, steps, one)) {
-        return None;
-    }
     let mut weighing = Weighing { solver: BasicSolver::default(), variables: FxHashMap::default() };
     let mut guards = Vec::with_capacity(all.len());
     for one in all {
@@ -47,7 +44,9 @@ pub(crate) fn core(known: &[Edge], groups: &[Group], steps: Steps, all: &[Refute
     let needed: FxHashSet<Lit> = weighing.solver.unsat_core().iter().copied().collect();
     let is_needed = |guard: &Lit| needed.contains(guard) || needed.contains(&!*guard);
     let core = all.iter().zip(&guards).filter(|(_, guard)| is_needed(guard));
-    Some(core.map(|(one, _)| one.clone()).collect())
+    let core: Vec<Refuted> = core.map(|(one, _)| one.clone()).collect();
+    // There may be many circles, and an edge of real time goes over as many moments: only those that count are looked at.
+    core.iter().all(|one| is_circle(&out, groups, steps, one)).then_some(core)
 }
 
 /// Whether a circle is one that must not be, if its choices are made.

@@ -108,20 +108,34 @@ fn close(graph: &Graph, (from, to, first): (u32, u32, u32)) -> Option<Circle> {
 
 /// What objects hold, as transactions see and change it.
 pub(crate) trait Objects {
-    /// Whether a transaction that begins now reads what it read.
-    fn fit(&self, txn: u32) -> bool;
-    /// Does what the transaction does. Whether that is what was seen later.
-    fn change(&mut self, txn: u32) -> bool;
+    /// The part of a transaction that does not read what it read, if it begins now.
+    fn odd(&self, txn: u32) -> Option<usize>;
+    /// Does what the transaction does. The part of it, if there is one, that is not what was seen later.
+    fn change(&mut self, txn: u32) -> Option<usize>;
+}
+
+/// Why steps do not explain everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// This part of a transaction sees or does something else than was seen.
+    Part { txn: u32, at: usize },
+    /// Another has committed the object since this one began.
+    Conflict { txn: u32, key: u32 },
+    /// It had completed before one in front of it was invoked.
+    Late { txn: u32 },
+    /// It is not there once and once only, first to begin and then to commit, or it failed.
+    Astray { txn: u32 },
 }
 
 /// Executes the steps, and checks that every read gets what it got, that nobody commits an object that was committed since
-/// it began unless prefixes are enough, that nobody who is ok is missing, and that processes or real time are respected.
+/// it began unless prefixes are enough, that nothing comes in between if an order is promised, that nobody who is ok is
+/// missing, and that processes or real time are respected.
 pub(crate) fn explains(
     store: &Store,
     steps: &[Step],
     (promise, respects): (Promise, Order),
     mut objects: impl Objects,
-) -> bool {
+) -> Result<(), Misfit> {
     let mut begun = vec![NEVER; store.len()];
     let mut committed = vec![false; store.len()];
     // When each object was last committed; the latest call of those that began, at all and by process.
@@ -130,9 +144,10 @@ pub(crate) fn explains(
     for (now, step) in (1..).zip(steps) {
         match *step {
             Step::Begin(txn) => {
-                if begun[txn as usize] != NEVER || store.fate(txn) == Fate::Fail || !objects.fit(txn) {
-                    return false;
+                if begun[txn as usize] != NEVER || store.fate(txn) == Fate::Fail {
+                    return Err(Misfit::Astray { txn });
                 }
+                objects.odd(txn).map_or(Ok(()), |at| Err(Misfit::Part { txn, at }))?;
                 begun[txn as usize] = now;
                 latest_call = latest_call.max(store.invoked(txn));
                 let last_call = &mut last_call[store.process(txn) as usize];
@@ -146,24 +161,27 @@ pub(crate) fn explains(
                     Order::Realtime => end < latest_call,
                 };
                 let began = begun[txn as usize];
-                if late || began == NEVER || std::mem::replace(&mut committed[txn as usize], true) {
-                    return false;
+                let apart = promise == Promise::Order && began != NEVER && began + 1 != now;
+                if began == NEVER || apart || std::mem::replace(&mut committed[txn as usize], true) {
+                    return Err(Misfit::Astray { txn });
+                }
+                if late {
+                    return Err(Misfit::Late { txn });
                 }
                 for part in store.parts(txn).iter().filter(|part| part.is_write()) {
                     let last = &mut last[part.key() as usize];
                     if *last > began && *last != now && promise != Promise::Prefixes {
-                        return false;
+                        return Err(Misfit::Conflict { txn, key: part.key() });
                     }
                     *last = now;
                 }
-                if !objects.change(txn) {
-                    return false;
-                }
+                objects.change(txn).map_or(Ok(()), |at| Err(Misfit::Part { txn, at }))?;
             }
         }
     }
-    (0..store.len()).all(|txn| match store.fate(txn as u32) {
-        Fate::Ok => committed[txn],
-        _ => committed[txn] == (begun[txn] != NEVER),
-    })
+    let whole = |txn: u32| match store.fate(txn) {
+        Fate::Ok => committed[txn as usize],
+        _ => committed[txn as usize] == (begun[txn as usize] != NEVER),
+    };
+    (0..store.len() as u32).find(|txn| !whole(*txn)).map_or(Ok(()), |txn| Err(Misfit::Astray { txn }))
 }

@@ -1,6 +1,6 @@
 //! Transactions in columns: what a checker keeps of a history.
 
-use history::{Event, Key, Outcome, ProcessId, Time};
+use history::{Event, Key, Outcome, ProcessId, Stamp, Time};
 use rustc_hash::FxHashMap;
 
 /// An event that never came.
@@ -34,6 +34,8 @@ pub(crate) struct Store {
     parts: Vec<Part>,
     /// Those that are ok, in the order of their completions.
     completions: Vec<u32>,
+    /// When some took effect, as the system says.
+    stamps: Vec<(u32, Stamp)>,
     keys: Vec<Key>,
     key_numbers: FxHashMap<Key, u32>,
     processes: FxHashMap<ProcessId, u32>,
@@ -118,6 +120,12 @@ impl Store {
     /// A part of the transaction called last.
     pub fn push(&mut self, part: Part) {
         self.parts.push(part);
+    }
+
+    /// The system says when the open transaction of this process took effect.
+    pub fn stamp(&mut self, process: ProcessId, stamp: Stamp) {
+        let open = self.processes.get(&process).map(|process| self.open[*process as usize]);
+        self.stamps.extend(open.filter(|txn| *txn != NEVER).map(|txn| (txn, stamp)));
     }
 
     /// A transaction of this process completed: which.
@@ -207,6 +215,11 @@ impl Store {
     /// Those that are ok, in the order of their completions.
     pub fn completions(&self) -> &[u32] {
         &self.completions
+    }
+
+    /// When some of them took effect, as the system says.
+    pub fn stamps(&self) -> &[(u32, Stamp)] {
+        &self.stamps
     }
 
     /// Whether one more event still fits in the numbers used here.

@@ -1,6 +1,4 @@
 //! The algorithms against the oracle, against the search, and against a table of named histories.
-//!
-//! `TRIBUNAL_CASES=1000000 cargo test -p tribunal-checkers objects` tries a million histories of each kind.
 
 mod exhaustive;
 mod oracle;

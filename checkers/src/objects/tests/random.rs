@@ -2,14 +2,10 @@
 
 use super::oracle::{deeds, explains};
 use super::{says, shown};
+use crate::cases::cases;
 use crate::synthetic::objects::{Kind, Shape, simulate};
 use history::{Chance, Event, History, Outcome, ProcessId, Refusal, Reply, Value};
 use rayon::prelude::*;
-
-/// How many histories of each kind are tried.
-fn cases() -> u64 {
-    std::env::var("TRIBUNAL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
-}
 
 /// The history with something changed at random: an answer, or the order of events of different processes.
 pub(super) fn garbled(history: &History, chance: &mut Chance) -> History {
@@ -90,7 +86,7 @@ fn try_all(kind: Kind) -> [u64; 4] {
         [yes, no, yes * by_quick, no * by_quick]
     };
     let sum = |one: [u64; 4], other: [u64; 4]| std::array::from_fn(|at| one[at] + other[at]);
-    (0..cases()).into_par_iter().map(one).reduce(|| [0; 4], sum)
+    (0..cases(10_000)).into_par_iter().map(one).reduce(|| [0; 4], sum)
 }
 
 /// Of `cases`, at least a tenth must be right and as many wrong, and the quick algorithms must have decided so
@@ -98,7 +94,7 @@ fn try_all(kind: Kind) -> [u64; 4] {
 fn holds(kind: Kind, quick: u64) {
     let [yes, no, quick_yes, quick_no] = try_all(kind);
     let told = format!("{kind:?}: yes {yes}, no {no}, at once {quick_yes} and {quick_no}");
-    assert!(yes * 10 > cases() && no * 10 > cases(), "{told}");
+    assert!(yes * 10 > cases(10_000) && no * 10 > cases(10_000), "{told}");
     assert!(quick_yes * 100 >= yes * quick && quick_no * 100 >= no * quick, "{told}");
 }
 

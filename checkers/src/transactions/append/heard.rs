@@ -1,8 +1,9 @@
 //! A history of lists, as it is heard.
 
 use super::lists::Lists;
+use crate::transactions::hearing::Hearing;
 use crate::transactions::store::{Fate, Part, Store};
-use history::{Call, Entry, Event, Got, Key, Mop, Outcome, Reply, Value};
+use history::{Call, Got, Key, Mop, Reply, Value};
 
 /// What is kept of a history: every transaction, every appended value, the longest read of each list.
 #[derive(Debug, Default)]
@@ -17,33 +18,11 @@ pub(crate) struct Heard {
     pub misfit: Option<String>,
 }
 
-impl Heard {
-    pub fn hear(&mut self, index: usize, entry: &Entry) {
-        if self.misfit.is_none() {
-            self.misfit = self.try_hear(index, entry).err();
-        }
-    }
+impl Hearing for Heard {
+    const STRANGE: &'static str = "is not about a list: list-append knows reads and appends of lists only";
 
-    fn try_hear(&mut self, index: usize, entry: &Entry) -> Result<(), String> {
-        match &entry.event {
-            Event::Invoke { call, .. } => {
-                let parts = if let Call::Txn { mops } = call { mops.len() } else { 1 };
-                if !self.store.fits(index, parts) {
-                    return Err(format!("event {index}: the history is too long for this checker"));
-                }
-                self.store.begin(index, entry.time, &entry.event);
-                self.call(call).map_err(|what| {
-                    let only = "list-append knows reads and appends of lists only";
-                    format!("event {index}: {what} is not about a list: {only}")
-                })
-            }
-            Event::Complete { process, outcome } => {
-                let Some(txn) = self.store.end(index, entry.time, *process, outcome) else { return Ok(()) };
-                let wrong = |what: String| format!("event {index}: {what}");
-                if let Outcome::Ok(reply) = outcome { self.reply(txn, reply).map_err(wrong) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
+    fn kept(&mut self) -> (&mut Store, &mut Option<String>) {
+        (&mut self.store, &mut self.misfit)
     }
 
     fn call(&mut self, call: &Call) -> Result<(), String> {
@@ -62,18 +41,6 @@ impl Heard {
             other => return Err(other.to_string()),
         }
         Ok(())
-    }
-
-    fn read(&mut self, key: Key) {
-        let key = self.store.key_number(key);
-        self.store.push(Part::read(key));
-    }
-
-    fn append(&mut self, key: Key, value: Value) {
-        let key = self.store.key_number(key);
-        self.store.push(Part::write(key, self.values.len() as u32));
-        self.values.push(value);
-        self.by.push(self.store.len() as u32 - 1);
     }
 
     fn reply(&mut self, txn: u32, reply: &Reply) -> Result<(), String> {
@@ -106,6 +73,20 @@ impl Heard {
             }
         }
         Ok(())
+    }
+}
+
+impl Heard {
+    fn read(&mut self, key: Key) {
+        let key = self.store.key_number(key);
+        self.store.push(Part::read(key));
+    }
+
+    fn append(&mut self, key: Key, value: Value) {
+        let key = self.store.key_number(key);
+        self.store.push(Part::write(key, self.values.len() as u32));
+        self.values.push(value);
+        self.by.push(self.store.len() as u32 - 1);
     }
 
     /// What became of the transaction of an append.

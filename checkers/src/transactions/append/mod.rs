@@ -14,17 +14,18 @@ mod versions;
 use super::Isolation;
 use super::dependencies::Verdicts;
 use super::graph::Edge;
+use super::hearing::{Hearing, Judge, Open};
 use super::notes::Notes;
-use super::phenomenon::{Order, Phenomenon};
+use super::phenomenon::Phenomenon;
 use super::polygraph::{Answer, Group, Polygraph, Version};
 use super::ruling::{Ruling, failed_itself};
 use super::saturate::Promise;
+use super::stamps::Stamps;
 use super::store::Fate;
 use super::{order, testimony};
-use crate::checker::objection;
 use crate::{Anomaly, Budget, Case, Checker, Report};
 use heard::Heard;
-use history::{Entry, History};
+use history::History;
 use scan::Scan;
 use story::Witness;
 use versions::Versions;
@@ -74,11 +75,8 @@ impl Default for ListAppend {
     }
 }
 
-impl ListAppend {
-    /// Judges against this model.
-    pub fn new(expect: Isolation) -> ListAppend {
-        ListAppend { expect }
-    }
+impl Judge for ListAppend {
+    type Heard = Heard;
 
     fn judge(self, heard: &Heard, budget: &Budget) -> Report {
         if let Some(misfit) = &heard.misfit {
@@ -104,13 +102,16 @@ impl ListAppend {
         found.extend(&verdicts.counts);
         let mut ruling = Ruling { checker: self.name(), expect: self.expect, store: &heard.store, found };
         let witness = Witness { heard, versions: &versions };
+        let (promise, respects) = (self.expect.promise(), self.expect.respects());
+        let lists = replay::Appended::new(heard);
+        let stamps = Stamps::tried(&witness, &versions.committed, promise, respects, lists);
         let report = if ruling.is_broken() {
             let notes = notes.kept.iter().filter(|note| note.what.forbidden_by(self.expect));
             let circles = verdicts.circles.iter().filter(|(what, _)| what.forbidden_by(self.expect));
             let circles = circles.map(|(what, circle)| testimony::circle(&witness, *what, circle));
             ruling.report(notes.map(|note| witness.note(note)).chain(circles).collect(), None)
         } else {
-            match self.confirm(&witness, &verdicts, (vertices, edges), budget) {
+            match self.confirm(&witness, &verdicts, &stamps, (vertices, edges), budget) {
                 Ok(()) => ruling.report(Vec::new(), None),
                 Err(Failure::Doubt(doubt)) => ruling.report(Vec::new(), Some(doubt)),
                 Err(Failure::Broken(what, anomaly)) => {
@@ -119,7 +120,14 @@ impl ListAppend {
                 }
             }
         };
-        report.measure("committed appends never read", versions.all_unseen())
+        stamps.measure(report).measure("committed appends never read", versions.all_unseen())
+    }
+}
+
+impl ListAppend {
+    /// Judges against this model.
+    pub fn new(expect: Isolation) -> ListAppend {
+        ListAppend { expect }
     }
 
     /// Nothing was found against the history. Is it as expected?
@@ -127,6 +135,7 @@ impl ListAppend {
         self,
         witness: &Witness<'_>,
         verdicts: &Verdicts,
+        stamps: &Stamps,
         (vertices, edges): (u32, Vec<Edge>),
         budget: &Budget,
     ) -> Result<(), Failure> {
@@ -134,7 +143,7 @@ impl ListAppend {
         if let Some(doubt) = doubt(heard, versions, verdicts) {
             return Err(Failure::Doubt(doubt));
         }
-        if !self.expect.implies(Isolation::SnapshotIsolation) {
+        if stamps.prove() || !self.expect.implies(Isolation::SnapshotIsolation) {
             return Ok(());
         }
         let respects = self.expect.respects();
@@ -208,48 +217,19 @@ impl Checker for ListAppend {
         "list-append"
     }
 
-    /// What was seen of committed transactions only grows, and one that was seen and fails later makes a dirty read of it, which
-    /// every model from read committed on forbids.
     fn stands(&self) -> bool {
-        self.expect.implies(Isolation::ReadCommitted)
+        self.expect.stands()
     }
 
-    /// What nobody wrote may be written later, which is wrong only if real time counts, and what a transaction reads after a
-    /// write of its own.
     fn stands_by(&self, anomaly: &str) -> bool {
-        let timely =
-            self.expect.respects() == Order::Realtime && self.expect.implies(Isolation::SnapshotIsolation);
-        timely || anomaly != Phenomenon::GarbageRead.to_string()
+        self.expect.stands_by(anomaly)
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        let mut heard = Heard::default();
-        history.entries().iter().enumerate().for_each(|(index, entry)| heard.hear(index, entry));
-        self.judge(&heard, budget)
+        self.judge(&Hearing::of(history), budget)
     }
 
     fn open(&self) -> Option<Box<dyn Case + '_>> {
-        Some(Box::new(Open { checker: *self, heard: Heard::default() }))
-    }
-}
-
-/// A case that is being heard.
-struct Open {
-    checker: ListAppend,
-    heard: Heard,
-}
-
-impl Case for Open {
-    fn hear(&mut self, index: usize, entry: &Entry) {
-        self.heard.hear(index, entry);
-    }
-
-    fn objection(&mut self, budget: &Budget) -> Option<String> {
-        let asked = self.checker.stands();
-        asked.then(|| objection(&self.checker, self.checker.judge(&self.heard, budget)))?
-    }
-
-    fn close(self: Box<Self>, budget: &Budget) -> Report {
-        self.checker.judge(&self.heard, budget)
+        Some(Box::new(Open::new(*self)))
     }
 }

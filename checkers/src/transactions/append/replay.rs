@@ -49,17 +49,21 @@ pub(crate) fn explains(heard: &Heard, order: &[u32], respects: Order) -> bool {
 
 /// Whether this run with snapshots explains everything.
 pub(crate) fn explains_snapshots(heard: &Heard, steps: &[Step], respects: Order) -> bool {
-    let lengths = vec![0; heard.store.keys()];
-    snapshots::explains(&heard.store, steps, (Promise::Snapshots, respects), Appended { heard, lengths })
+    snapshots::explains(&heard.store, steps, (Promise::Snapshots, respects), Appended::new(heard)).is_ok()
 }
 
 /// How long each list is. What it holds is the beginning of its longest read, and then what nobody saw.
-struct Appended<'h> {
+pub(crate) struct Appended<'h> {
     heard: &'h Heard,
     lengths: Vec<usize>,
 }
 
-impl Appended<'_> {
+impl<'h> Appended<'h> {
+    /// Lists in the beginning.
+    pub fn new(heard: &'h Heard) -> Appended<'h> {
+        Appended { heard, lengths: vec![0; heard.store.keys()] }
+    }
+
     /// Whether an append may stand at this place.
     fn stands(&self, part: Part, place: usize) -> bool {
         let value = self.heard.values[part.arg as usize];
@@ -68,12 +72,12 @@ impl Appended<'_> {
 }
 
 impl Objects for Appended<'_> {
-    fn fit(&self, txn: u32) -> bool {
+    fn odd(&self, txn: u32) -> Option<usize> {
         let mut own: Vec<Part> = Vec::new();
-        self.heard.store.parts(txn).iter().all(|part| {
+        self.heard.store.parts(txn).iter().position(|part| {
             if part.is_write() {
                 own.push(*part);
-                return true;
+                return false;
             }
             let before = self.lengths[part.key() as usize];
             let mut length = before;
@@ -82,16 +86,19 @@ impl Objects for Appended<'_> {
                 fits &= self.stands(*append, length);
                 length += 1;
             }
-            self.heard.store.fate(txn) != Fate::Ok
-                || (fits && Seen::of(part.arg) == Seen::Length(length as u32))
+            let seen = fits && Seen::of(part.arg) == Seen::Length(length as u32);
+            self.heard.store.fate(txn) == Fate::Ok && !seen
         })
     }
 
-    fn change(&mut self, txn: u32) -> bool {
-        self.heard.store.parts(txn).iter().filter(|part| part.is_write()).all(|part| {
+    fn change(&mut self, txn: u32) -> Option<usize> {
+        self.heard.store.parts(txn).iter().position(|part| {
+            if !part.is_write() {
+                return false;
+            }
             let place = self.lengths[part.key() as usize];
             self.lengths[part.key() as usize] += 1;
-            self.stands(*part, place)
+            !self.stands(*part, place)
         })
     }
 }

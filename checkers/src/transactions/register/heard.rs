@@ -1,7 +1,8 @@
 //! A history of registers, as it is heard.
 
+use crate::transactions::hearing::Hearing;
 use crate::transactions::store::{Part, Store};
-use history::{Call, Entry, Event, Got, Key, Mop, Outcome, Reply, Value};
+use history::{Call, Got, Key, Mop, Reply, Value};
 use rustc_hash::FxHashMap;
 
 /// What is kept of a history: every transaction, and every value that a register held or was to hold. A value of a
@@ -16,33 +17,11 @@ pub(crate) struct Heard {
     pub misfit: Option<String>,
 }
 
-impl Heard {
-    pub fn hear(&mut self, index: usize, entry: &Entry) {
-        if self.misfit.is_none() {
-            self.misfit = self.try_hear(index, entry).err();
-        }
-    }
+impl Hearing for Heard {
+    const STRANGE: &'static str = "is neither: rw-register knows reads and writes of registers only";
 
-    fn try_hear(&mut self, index: usize, entry: &Entry) -> Result<(), String> {
-        match &entry.event {
-            Event::Invoke { call, .. } => {
-                let parts = if let Call::Txn { mops } = call { mops.len() } else { 1 };
-                if !self.store.fits(index, parts) {
-                    return Err(format!("event {index}: the history is too long for this checker"));
-                }
-                self.store.begin(index, entry.time, &entry.event);
-                self.call(call).map_err(|what| {
-                    let only = "rw-register knows reads and writes of registers only";
-                    format!("event {index}: {what} is neither: {only}")
-                })
-            }
-            Event::Complete { process, outcome } => {
-                let Some(txn) = self.store.end(index, entry.time, *process, outcome) else { return Ok(()) };
-                let wrong = |what: String| format!("event {index}: {what}");
-                if let Outcome::Ok(reply) = outcome { self.reply(txn, reply).map_err(wrong) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
+    fn kept(&mut self) -> (&mut Store, &mut Option<String>) {
+        (&mut self.store, &mut self.misfit)
     }
 
     fn call(&mut self, call: &Call) -> Result<(), String> {
@@ -61,26 +40,6 @@ impl Heard {
             other => return Err(other.to_string()),
         }
         Ok(())
-    }
-
-    fn read(&mut self, key: Key) {
-        let key = self.store.key_number(key);
-        self.store.push(Part::read(key));
-    }
-
-    fn write(&mut self, key: Key, value: Value) {
-        let key = self.store.key_number(key);
-        let version = self.version(key, Some(value));
-        self.store.push(Part::write(key, version));
-    }
-
-    /// The number of a version, a new one if it is new.
-    pub fn version(&mut self, key: u32, value: Option<Value>) -> u32 {
-        let versions = &mut self.versions;
-        *self.numbers.entry((key, value)).or_insert_with(|| {
-            versions.push((key, value));
-            versions.len() as u32 - 1
-        })
     }
 
     fn reply(&mut self, txn: u32, reply: &Reply) -> Result<(), String> {
@@ -110,5 +69,27 @@ impl Heard {
             }
         }
         Ok(())
+    }
+}
+
+impl Heard {
+    fn read(&mut self, key: Key) {
+        let key = self.store.key_number(key);
+        self.store.push(Part::read(key));
+    }
+
+    fn write(&mut self, key: Key, value: Value) {
+        let key = self.store.key_number(key);
+        let version = self.version(key, Some(value));
+        self.store.push(Part::write(key, version));
+    }
+
+    /// The number of a version, a new one if it is new.
+    pub fn version(&mut self, key: u32, value: Option<Value>) -> u32 {
+        let versions = &mut self.versions;
+        *self.numbers.entry((key, value)).or_insert_with(|| {
+            versions.push((key, value));
+            versions.len() as u32 - 1
+        })
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A register tells only its last value, so the order of its versions is known in part: the initial one was first, and
 //! whoever read a version and then wrote one wrote a later one. For read committed, read atomic and causal consistency that
-//! is enough ([`weak`]). For snapshot isolation and serializability the rest is searched for ([`polygraph`]).
+//! is enough ([`weak`]). For snapshot isolation and serializability everything is run again, if an order for that is found at
+//! once ([`running`]); else the order of the versions is searched for ([`polygraph`](super::polygraph)).
 
 mod heard;
 mod replay;
+mod running;
 mod story;
 mod versions;
 mod weak;
@@ -14,18 +16,20 @@ use super::Isolation;
 use super::dependencies::Verdicts;
 use super::fan::Fan;
 use super::graph::{Edge, kind};
-use super::guess::{self, Needs};
+use super::guess;
+use super::hearing::{Hearing, Judge, Open};
+use super::needs::Needs;
 use super::notes::{NONE, Notes};
 use super::phenomenon::{Order, Phenomenon};
 use super::polygraph::{Answer, Group, Polygraph, Version};
 use super::ruling::{Ruling, failed_itself};
 use super::saturate::Promise;
+use super::stamps::Stamps;
 use super::store::{Fate, NEVER, Store};
 use super::{order, testimony};
-use crate::checker::objection;
 use crate::{Anomaly, Budget, Case, Checker, Report};
 use heard::Heard;
-use history::{Entry, History, Value};
+use history::{History, Value};
 use story::Witness;
 use versions::Versions;
 use weak::Weak;
@@ -67,11 +71,8 @@ impl Default for RwRegister {
     }
 }
 
-impl RwRegister {
-    /// Judges against this model registers that hold nothing first.
-    pub fn new(expect: Isolation) -> RwRegister {
-        RwRegister { expect, initial: None }
-    }
+impl Judge for RwRegister {
+    type Heard = Heard;
 
     fn judge(self, heard: &Heard, budget: &Budget) -> Report {
         if let Some(misfit) = &heard.misfit {
@@ -91,24 +92,36 @@ impl RwRegister {
         found.extend(&verdicts.counts);
         let mut ruling = Ruling { checker: self.name(), expect: self.expect, store: &heard.store, found };
         let witness = Witness { heard, versions: &versions };
+        let (promise, respects) = (self.expect.promise(), self.expect.respects());
+        let registers = replay::Registers::new(heard, self.initial);
+        let stamps = Stamps::tried(&witness, &versions.committed, promise, respects, registers);
         if ruling.is_broken() {
             let notes = notes.kept.iter().filter(|note| note.what.forbidden_by(self.expect));
             let circles = verdicts.circles.iter().filter(|(what, _)| what.forbidden_by(self.expect));
             let circles = circles.map(|(what, circle)| testimony::circle(&witness, *what, circle));
-            return ruling.report(notes.map(|note| witness.note(note)).chain(circles).collect(), None);
+            let report = ruling.report(notes.map(|note| witness.note(note)).chain(circles).collect(), None);
+            return stamps.measure(report);
         }
         if let Some(doubt) = doubt(heard, &versions, &verdicts) {
-            return ruling.report(Vec::new(), Some(doubt));
+            return stamps.measure(ruling.report(Vec::new(), Some(doubt)));
         }
         drop(verdicts);
-        match self.search(&witness, known, budget) {
+        let searched = if stamps.prove() { Ok(()) } else { self.search(&witness, known, budget) };
+        stamps.measure(match searched {
             Ok(()) => ruling.report(Vec::new(), None),
             Err(Failure::Doubt(doubt)) => ruling.report(Vec::new(), Some(doubt)),
             Err(Failure::Broken(what, anomalies)) => {
                 ruling.found.insert(what, anomalies.len());
                 ruling.report(anomalies, None)
             }
-        }
+        })
+    }
+}
+
+impl RwRegister {
+    /// Judges against this model registers that hold nothing first.
+    pub fn new(expect: Isolation) -> RwRegister {
+        RwRegister { expect, initial: None }
     }
 
     /// What the known dependencies do not decide.
@@ -145,15 +158,15 @@ impl RwRegister {
     /// Looks for an order of all versions.
     fn choose(self, witness: &Witness<'_>, known: Known, budget: &Budget) -> Result<(), Failure> {
         let (heard, versions) = (witness.heard, witness.versions);
-        let promise = match self.expect {
-            Isolation::PrefixConsistency => Promise::Prefixes,
-            expect if expect.implies(Isolation::Serializable) => Promise::Order,
-            _ => Promise::Snapshots,
-        };
+        let Some(promise) = self.expect.promise() else { return Ok(()) };
         let respects = self.expect.respects();
+        let needs = running::needs(heard, versions);
+        if running::order(heard, versions, &needs, (self.initial, respects), budget).is_some() {
+            return Ok(());
+        }
         let mut groups = groups(heard, versions);
         if promise == Promise::Order || respects != Order::Realtime {
-            sequence(heard, versions, &known, promise, &mut groups);
+            sequence(&heard.store, &needs, &known, promise, &mut groups);
         }
         let polygraph = Polygraph::new(known.vertices as usize, &known.edges, &groups, promise, respects);
         let is_txn = |v: &u32| (*v as usize) < heard.store.len() && versions.committed[*v as usize];
@@ -191,9 +204,17 @@ pub(super) fn explains_snapshots(
     steps: &[super::snapshots::Step],
     promised: (Promise, Order),
 ) -> bool {
-    let mut heard = Heard::default();
-    history.entries().iter().enumerate().for_each(|(index, entry)| heard.hear(index, entry));
+    let heard = Heard::of(history);
     replay::explains_snapshots(&heard, None, steps, promised)
+}
+
+/// Whether an order is found at once in which transactions of registers that hold nothing first may have run.
+#[cfg(test)]
+pub(super) fn runs(history: &History, respects: Order) -> bool {
+    let heard = Heard::of(history);
+    let versions = Versions::of(&heard, None, &mut Notes::default());
+    let needs = running::needs(&heard, &versions);
+    running::order(&heard, &versions, &needs, (None, respects), &Budget::default()).is_some()
 }
 
 /// Why a promise cannot be confirmed.
@@ -311,52 +332,19 @@ fn groups(heard: &Heard, versions: &Versions) -> Vec<Group> {
     groups
 }
 
-/// Guesses when each version came from an order in which everything might have run: by time, or if there is none, because
-/// one session was written down after the other, by the place in the session.
-fn sequence(heard: &Heard, versions: &Versions, known: &Known, promise: Promise, groups: &mut [Group]) {
-    let store = &heard.store;
-    let txns = 0..store.len() as u32;
-    let changes = txns.clone().skip(1).filter(|txn| store.process(*txn) != store.process(*txn - 1)).count();
-    let timeless = changes + 1 == store.processes() && store.len() > store.processes();
-    let mut done = vec![0; store.processes()];
-    let mut place = |txn: u32| {
-        done[store.process(txn) as usize] += 1;
-        done[store.process(txn) as usize]
-    };
+/// Guesses when each version came from an order in which everything might have run: by time, or if it tells nothing, by the
+/// place in the session.
+fn sequence(store: &Store, needs: &Needs, known: &Known, promise: Promise, groups: &mut [Group]) {
+    let places = running::session_places(store);
     let time = |txn: u32| u64::from(store.completed(txn).max(store.invoked(txn)));
-    let rank: Vec<u64> = txns.map(|txn| if timeless { place(txn) } else { time(txn) }).collect();
-    let mut needs = Needs {
-        writes: vec![Vec::new(); store.len()],
-        leaves: vec![Vec::new(); store.len()],
-        reads: vec![Vec::new(); store.len()],
-        readers: vec![0; heard.versions.len()],
-        held: vec![None; store.keys()],
-    };
-    for (version, (key, _)) in heard.versions.iter().enumerate() {
-        if versions.is_initial[version] {
-            needs.held[*key as usize] = Some(version as u32);
-        }
-        if versions.counts(version as u32) {
-            let writer = versions.writer[version] as usize;
-            needs.writes[writer].push(*key);
-            needs.leaves[writer].push(version as u32);
-        }
-    }
-    for (version, reader) in &versions.reads {
-        let reads = &mut needs.reads[*reader as usize];
-        if !reads.contains(version) {
-            reads.push(*version);
-            needs.readers[*version as usize] += 1;
-        }
-    }
+    let rank = |txn: u32| places.as_ref().map_or_else(|| time(txn), |places| places[txn as usize].into());
+    let mut rank: Vec<u64> = (0..store.len() as u32).map(rank).collect();
     // With snapshots what is replaced may still be read.
     let binds = |kind: u32| kind != kind::REALTIME && !(promise != Promise::Order && kind == kind::RW);
     let mut edges: Vec<Edge> = known.edges.iter().copied().filter(|edge| binds(edge.ends().2)).collect();
-    let mut rank = rank;
-    // Most databases keep to real time even if nobody asks them to: then it tells much.
-    if !timeless && promise == Promise::Order {
+    if places.is_none() && promise == Promise::Order {
         let mut timed = known.edges.clone();
-        outlived(store, versions, &needs, groups, &mut timed);
+        outlived(store, needs, groups, &mut timed);
         if let Some(deadlines) = guess::deadlines(known.vertices as usize, &timed, &rank) {
             (edges, rank) = (timed, deadlines);
         }
@@ -373,11 +361,7 @@ const AT_ONCE: usize = 64;
 /// Adds an edge to each writer of a version from other writers of the object that must have come first, as far as that is
 /// seen at once: somebody read the version who was invoked only after they had completed, or to whom what they wrote came
 /// otherwise.
-fn outlived(store: &Store, versions: &Versions, needs: &Needs, groups: &[Group], edges: &mut Vec<Edge>) {
-    let sources = |txn: u32| {
-        let writers = needs.reads[txn as usize].iter().map(|version| versions.writer[*version as usize]);
-        writers.filter(|writer| *writer != NONE)
-    };
+fn outlived(store: &Store, needs: &Needs, groups: &[Group], edges: &mut Vec<Edge>) {
     for group in groups {
         let mut writers: Vec<u32> = group.versions.iter().map(|version| version.writer).collect();
         writers.sort_unstable();
@@ -390,8 +374,8 @@ fn outlived(store: &Store, versions: &Versions, needs: &Needs, groups: &[Group],
             let overlap = ended[..before].iter().rev().take(AT_ONCE);
             let overlap = overlap.take_while(|(end, _)| *end > store.invoked(version.writer));
             let early = overlap.map(|(_, writer)| *writer);
-            let direct = version.readers.iter().flat_map(|reader| sources(*reader));
-            let indirect = direct.clone().flat_map(sources);
+            let direct = version.readers.iter().flat_map(|reader| needs.sources(*reader));
+            let indirect = direct.clone().flat_map(|writer| needs.sources(writer));
             let seen = direct.chain(indirect).filter(|writer| writers.binary_search(writer).is_ok());
             let others = early.chain(seen).filter(|writer| *writer != version.writer);
             edges.extend(others.map(|writer| Edge::new(writer, version.writer, kind::WW)));
@@ -404,48 +388,19 @@ impl Checker for RwRegister {
         "rw-register"
     }
 
-    /// What was seen of committed transactions only grows, and one that was seen and fails later makes a dirty read of it, which
-    /// every model from read committed on forbids.
     fn stands(&self) -> bool {
-        self.expect.implies(Isolation::ReadCommitted)
+        self.expect.stands()
     }
 
-    /// What nobody wrote may be written later, which is wrong only if real time counts, and what a transaction reads after a
-    /// write of its own.
     fn stands_by(&self, anomaly: &str) -> bool {
-        let timely =
-            self.expect.respects() == Order::Realtime && self.expect.implies(Isolation::SnapshotIsolation);
-        timely || anomaly != Phenomenon::GarbageRead.to_string()
+        self.expect.stands_by(anomaly)
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        let mut heard = Heard::default();
-        history.entries().iter().enumerate().for_each(|(index, entry)| heard.hear(index, entry));
-        self.judge(&heard, budget)
+        self.judge(&Hearing::of(history), budget)
     }
 
     fn open(&self) -> Option<Box<dyn Case + '_>> {
-        Some(Box::new(Open { checker: *self, heard: Heard::default() }))
-    }
-}
-
-/// A case that is being heard.
-struct Open {
-    checker: RwRegister,
-    heard: Heard,
-}
-
-impl Case for Open {
-    fn hear(&mut self, index: usize, entry: &Entry) {
-        self.heard.hear(index, entry);
-    }
-
-    fn objection(&mut self, budget: &Budget) -> Option<String> {
-        let asked = self.checker.stands();
-        asked.then(|| objection(&self.checker, self.checker.judge(&self.heard, budget)))?
-    }
-
-    fn close(self: Box<Self>, budget: &Budget) -> Report {
-        self.checker.judge(&self.heard, budget)
+        Some(Box::new(Open::new(*self)))
     }
 }

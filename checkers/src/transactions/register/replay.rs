@@ -47,35 +47,41 @@ pub(crate) fn explains_snapshots(
     steps: &[Step],
     promised: (Promise, Order),
 ) -> bool {
-    let held = vec![initial; heard.store.keys()];
-    snapshots::explains(&heard.store, steps, promised, Registers { heard, held })
+    snapshots::explains(&heard.store, steps, promised, Registers::new(heard, initial)).is_ok()
 }
 
 /// What the registers hold.
-struct Registers<'h> {
+pub(crate) struct Registers<'h> {
     heard: &'h Heard,
     held: Vec<Option<Value>>,
 }
 
+impl<'h> Registers<'h> {
+    /// Registers in the beginning.
+    pub fn new(heard: &'h Heard, initial: Option<Value>) -> Registers<'h> {
+        Registers { heard, held: vec![initial; heard.store.keys()] }
+    }
+}
+
 impl Objects for Registers<'_> {
-    fn fit(&self, txn: u32) -> bool {
+    fn odd(&self, txn: u32) -> Option<usize> {
         let mut own: Vec<(u32, Option<Value>)> = Vec::new();
-        self.heard.store.parts(txn).iter().all(|part| {
+        self.heard.store.parts(txn).iter().position(|part| {
             let key = part.key();
             let now = own.iter().rev().find(|(written, _)| *written == key);
             let now = now.map_or(self.held[key as usize], |(_, value)| *value);
             if part.is_write() {
                 own.push((key, self.heard.versions[part.arg as usize].1));
-                return true;
+                return false;
             }
-            self.heard.store.fate(txn) != Fate::Ok || self.heard.versions[part.arg as usize].1 == now
+            self.heard.store.fate(txn) == Fate::Ok && self.heard.versions[part.arg as usize].1 != now
         })
     }
 
-    fn change(&mut self, txn: u32) -> bool {
+    fn change(&mut self, txn: u32) -> Option<usize> {
         for part in self.heard.store.parts(txn).iter().filter(|part| part.is_write()) {
             self.held[part.key() as usize] = self.heard.versions[part.arg as usize].1;
         }
-        true
+        None
     }
 }

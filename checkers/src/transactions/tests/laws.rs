@@ -34,7 +34,7 @@ fn rename(part: &Do) -> Do {
 #[test]
 fn names_do_not_matter() {
     let chance = Chance::new(4);
-    for case in 0..cases(300) {
+    for case in 0..cases(9_000) / 30 {
         for lists in [true, false] {
             let txns = histories(&mut chance.split(&case.to_string()), lists);
             let mut renamed = txns.clone();
@@ -50,7 +50,7 @@ fn names_do_not_matter() {
 #[test]
 fn what_is_about_another_object_does_not_matter() {
     let chance = Chance::new(5);
-    for case in 0..cases(300) {
+    for case in 0..cases(9_000) / 30 {
         for lists in [true, false] {
             let txns = histories(&mut chance.split(&case.to_string()), lists);
             let mut more = txns.clone();
@@ -64,10 +64,12 @@ fn what_is_about_another_object_does_not_matter() {
     }
 }
 
+/// From read committed on. What is weaker allows that reads of one list contradict one another; then nobody knows the order of
+/// its elements, and to forget one of the reads is to know it.
 #[test]
 fn to_know_less_never_accuses() {
     let chance = Chance::new(6);
-    for case in 0..cases(300) {
+    for case in 0..cases(9_000) / 30 {
         for lists in [true, false] {
             let mut chance = chance.split(&case.to_string());
             let txns = histories(&mut chance, lists);
@@ -82,8 +84,10 @@ fn to_know_less_never_accuses() {
             }
             let (before, after) = (said(&txns, lists, false), said(&less, lists, false));
             let accused =
-                before.iter().zip(&after).any(|(before, after)| before.is_none() && after.is_some());
-            assert!(!accused, "case {case}: {txns:#?}, then {less:#?}: {before:?}, then {after:?}");
+                Isolation::ALL.iter().zip(before.iter().zip(&after)).find(|(model, (before, after))| {
+                    model.implies(Isolation::ReadCommitted) && before.is_none() && after.is_some()
+                });
+            assert!(accused.is_none(), "case {case}: {txns:#?}, then {less:#?}: {before:?}, then {after:?}");
         }
     }
 }

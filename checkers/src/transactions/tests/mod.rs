@@ -9,19 +9,14 @@ mod oracle;
 mod proofs;
 mod random;
 mod registers;
+mod stamps;
 mod stories;
 mod table;
 
+use crate::cases::cases;
 use history::Chance;
 use notation::Txn;
 use rayon::prelude::*;
-
-/// How many random histories each test judges: a few thousand, or as many as the environment says.
-///
-/// `TRIBUNAL_CASES=1000000 cargo test --release -p tribunal-checkers transactions` takes its time.
-fn cases(few: u64) -> u64 {
-    std::env::var("TRIBUNAL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(few)
-}
 
 /// Tries so many cases, each with chances of its own, and adds up what they count.
 fn tally<const N: usize>(

@@ -2,6 +2,7 @@
 
 use super::notation::history;
 use super::random::histories;
+use crate::cases::cases;
 use crate::{Budget, Checker, Isolation, ListAppend, RwRegister, Verdict, open};
 use history::{
     Call, Chance, Event, Got, History, Key, Mop, NodeId, Outcome, ProcessId, Refusal, Reply, Time, Value,
@@ -44,9 +45,8 @@ fn agree(lists: bool, count: u64) -> (usize, usize) {
 
 #[test]
 fn an_objection_always_means_invalid_in_the_end() {
-    let count = std::env::var("TRIBUNAL_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(4_000);
     for lists in [true, false] {
-        let (objected, accused) = agree(lists, count);
+        let (objected, accused) = agree(lists, cases(4_000));
         println!("lists: {lists}: {objected} objected, {accused} accused");
         assert!(objected > 100 && objected * 2 > accused, "{objected} of {accused}");
     }

@@ -4,6 +4,9 @@ use super::notation::{Do, End, Txn, history, parse};
 use super::oracle::{RESPECTS, Respect, causally, prefixes, serializable, snapshot};
 use super::random::histories;
 use super::{cases, tally};
+use crate::synthetic::transactions::{Database, Objects, Shape, simulate};
+use crate::transactions::phenomenon::Order;
+use crate::transactions::register::runs;
 use crate::{Budget, Checker, Isolation, RwRegister, Verdict};
 
 fn says(txns: &[Txn], expect: Isolation) -> (Verdict, String) {
@@ -83,6 +86,33 @@ fn random_histories_are_judged_as_every_order_tells() {
         counts
     });
     assert!(counts.iter().all(|count| *count > cases(10_000) / 5), "one-sided: {counts:?}");
+}
+
+#[test]
+fn whatever_can_have_run_in_some_order_is_run_in_one() {
+    let counts = tally(cases(10_000), 8, |case, chance| {
+        let txns = histories(chance, false);
+        let told = history(&txns);
+        let mut counts = [0u64; 2];
+        for (order, respect) in Order::ALL.into_iter().zip(RESPECTS) {
+            let expected = serializable(&txns, respect);
+            assert_eq!(runs(&told, order), expected, "case {case}, {respect:?}: {txns:#?}");
+            counts[usize::from(expected)] += 1;
+        }
+        counts
+    });
+    assert!(counts.iter().all(|count| *count > cases(10_000) / 5), "one-sided: {counts:?}");
+}
+
+/// So many at once write without reading that the first attempt is wrong somewhere, and those after it are undone.
+#[test]
+fn long_histories_of_a_database_that_is_strict_are_run_again() {
+    tally(cases(20).min(1_000), 9, |case, chance| {
+        let shape =
+            Shape { txns: 2_000, objects: Objects::Registers, database: Database::Strict, planted: false };
+        assert!(runs(&simulate(shape, chance.bits()), Order::Realtime), "case {case}");
+        [1]
+    });
 }
 
 #[test]
