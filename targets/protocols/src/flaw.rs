@@ -132,6 +132,24 @@ flaws! {
         RetryAppliedTwice "retry-applied-twice"
             "a call that its client sent twice, because it heard nothing, is carried out twice (shows with --retry)"
             "Raft §8: if the leader crashes after committing and before responding, the client will retry; thesis 6.3",
+        SnapshotForgetsSessions "snapshot-forgets-sessions"
+            "a snapshot lacks what became of each client's last call (shows with --retry)"
+            "atomix/atomix #1101 (sessions of other services are lost in a snapshot); thesis 6.3: sessions are part of the state",
+        SnapshotForgetsTokens "snapshot-forgets-tokens"
+            "a snapshot lacks the last fencing token of each lock, so that tokens are given twice"
+            "Kleppmann, How to do distributed locking (2016): the token increases every time that a client acquires the lock",
+        SnapshotForgetsIds "snapshot-forgets-ids"
+            "a snapshot lacks the last number of each source of ids, so that numbers are given twice"
+            "apache/iggy #3753 (ids begin at 1 again after recovery); thesis 5.1: a snapshot is the whole state",
+        SnapshotForgetsRevision "snapshot-forgets-revision"
+            "a snapshot lacks the number of the last change, so that later changes get smaller numbers"
+            "etcd #13766 (revisions of members differ after crashes); thesis 5.1: a snapshot is the whole state",
+        SnapshotForgetsAccounts "snapshot-forgets-accounts"
+            "a snapshot has half of the bank's accounts as they are, and the other half as they once were"
+            "a fuzzy snapshot without the log that it needs: Hunt and others, ZooKeeper (2010), §4.3",
+        ClaimsBeforeElected "claims-before-elected"
+            "a candidate tells whoever asks that it leads"
+            "Raft §5.2: a candidate wins an election if it receives votes from a majority",
     }
     ["abd"] => {
         ReadWithoutWriteBack "read-without-write-back"

@@ -2,7 +2,7 @@
 
 use crate::Flaw;
 use crate::catalog::Entry;
-use history::{Call, Chance, Change, Membership, NodeId, Outcome, Ticket, Time, Violation};
+use history::{Call, Chance, Change, Membership, NodeId, Outcome, Reply, Ticket, Time, Violation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -171,6 +171,13 @@ pub struct Status {
     pub committed: u64,
     /// Whether an [`Input::Stop`] has been carried out.
     pub stopped: bool,
+}
+
+impl Status {
+    /// The answer to [`Call::Leader`]: what the node itself believes, so there is nobody else to ask.
+    pub fn leads(&self) -> Outcome {
+        Outcome::Ok(Reply::Leader(self.leader.map(|leader| (leader, self.term))))
+    }
 }
 
 /// A node's part in the protocol.

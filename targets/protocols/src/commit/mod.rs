@@ -49,7 +49,7 @@ pub use record::{Deed, Record};
 pub use shard::{Gots, Shard};
 pub use site::{Known, Site, State};
 pub use txn::{Txn, TxnId};
-pub use watch::Invariants;
+pub use watch::{Invariants, OfSite};
 
 use history::CallKind;
 

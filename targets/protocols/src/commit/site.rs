@@ -3,7 +3,7 @@
 use super::record::{Deed, Record};
 use super::shard::{Gots, Shard};
 use super::txn::{Txn, TxnId, changes, name_of, participants, parts};
-use crate::{Effect, RequestId};
+use crate::{Effect, Flaw, Options, RequestId};
 use history::ledger::{self, Page, Step};
 use history::{Call, Doubt, Got, Mop, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,17 +94,17 @@ impl Site {
     pub fn boot<'r>(
         (me, nodes): (NodeId, &[NodeId]),
         records: impl Iterator<Item = &'r Record>,
-        patience: Duration,
-        unlocked: bool,
+        options: &Options,
         now: Time,
     ) -> Site {
+        let unlocked = options.flaw == Some(Flaw::LocksNotRecovered);
         let mut site = Site {
             me,
             nodes: nodes.to_vec(),
-            patience,
+            patience: 4 * options.tempo.election,
             shard: Shard::default(),
             stopping: false,
-            reads_ignore_locks: false,
+            reads_ignore_locks: options.flaw == Some(Flaw::ReadsIgnoreLocks),
             unlocked,
             known: BTreeMap::new(),
             undecided: BTreeSet::new(),

@@ -2,8 +2,15 @@
 
 use super::site::Site;
 use super::txn::TxnId;
+use crate::{Protocol, Watch};
 use history::{NodeId, Violation};
 use std::collections::BTreeMap;
+
+/// A core that is a [`Site`].
+pub trait OfSite {
+    /// Which.
+    fn site(&self) -> &Site;
+}
 
 /// What is true of each node whatever the others do: that all decide alike is for those to judge who hear what every
 /// node wrote down, since that is what a protocol may fail at by design.
@@ -16,13 +23,9 @@ pub struct Invariants {
     decided: BTreeMap<NodeId, (BTreeMap<TxnId, bool>, usize)>,
 }
 
-impl Invariants {
-    /// A node has made a step, or died.
-    ///
-    /// # Errors
-    /// With what no longer holds.
-    pub fn look(&mut self, node: NodeId, site: Option<&Site>) -> Result<(), Box<Violation>> {
-        let Some(site) = site else {
+impl<P: Protocol + OfSite> Watch<P> for Invariants {
+    fn observe(&mut self, node: NodeId, state: Option<&P>) -> Result<(), Box<Violation>> {
+        let Some(site) = state.map(OfSite::site) else {
             // What it had decided may not have reached its disk.
             self.decided.remove(&node);
             return Ok(());

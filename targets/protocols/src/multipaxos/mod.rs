@@ -89,7 +89,7 @@ pub use record::Record;
 use crate::catalog::Entry;
 use crate::paxos::Ballot;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
-use history::{Call, CallKind, Chance, NodeId, Outcome, Refusal, Reply, Ticket, Time};
+use history::{Call, Chance, NodeId, Outcome, Refusal, Ticket, Time};
 use part::Part;
 use record::Recovered;
 use std::collections::BTreeMap;
@@ -97,17 +97,6 @@ use std::time::Duration;
 
 /// What a node wants done.
 type Output = Vec<Effect<Message, Record>>;
-
-/// What it serves: all that the store does, and what a node itself knows.
-const SERVES: [CallKind; Store::SERVES.len() + 1] = {
-    let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
-    let mut at = 0;
-    while at < Store::SERVES.len() {
-        serves[at] = Store::SERVES[at];
-        at += 1;
-    }
-    serves
-};
 
 /// One node of Multi-Paxos.
 #[derive(Debug)]
@@ -144,7 +133,7 @@ impl Protocol for MultiPaxos {
     const ENTRY: Entry = Entry {
         name: "multipaxos",
         about: "Multi-Paxos with a leader that is found by timeouts: serves what the reference node serves",
-        serves: &SERVES,
+        serves: &Store::SERVES_AND_LEADS,
         claims: &["linearizable", "strict-serializable"],
         survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure"],
         remembers: true,
@@ -257,11 +246,7 @@ impl MultiPaxos {
     /// A client asks.
     fn request(&mut self, id: RequestId, ticket: Ticket, call: Call, out: &mut Output) {
         if call == Call::Leader {
-            // This is about what the node itself believes, so there is nobody else to ask.
-            let Status { leader, term, .. } = self.status();
-            let leader = leader.map(|leader| (leader, term));
-            out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Leader(leader)) });
-            return;
+            return out.push(Effect::Reply { id, outcome: self.status().leads() });
         }
         let refusal = match &self.part {
             _ if self.stopping.is_some() => Refusal::Stopping,

@@ -53,10 +53,10 @@ mod participant;
 pub use message::{Message, Record, Votes};
 
 use crate::catalog::Entry as About;
-use crate::commit::{Invariants, SERVES, Site, TxnId};
-use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status, Watch};
+use crate::commit::{Invariants, OfSite, SERVES, Site, TxnId};
+use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status};
 use acceptor::Ballots;
-use history::{Chance, NodeId, Time, Violation};
+use history::{Chance, NodeId, Time};
 use leader::Leading;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -82,7 +82,7 @@ pub struct PaxosCommit {
 impl Protocol for PaxosCommit {
     type Message = Message;
     type Record = Record;
-    type Watch = Watching;
+    type Watch = Invariants;
     const ENTRY: About = About {
         name: "paxos-commit",
         about: "Paxos Commit: transactions that a majority of the nodes can always decide",
@@ -100,14 +100,11 @@ impl Protocol for PaxosCommit {
         now: Time,
         chance: Chance,
     ) -> PaxosCommit {
-        let unlocked = options.flaw == Some(Flaw::LocksNotRecovered);
-        let patience = 4 * options.tempo.election;
         let records = disk.iter().filter_map(|record| match record {
             Record::Participant(record) => Some(record),
             Record::Promised(..) | Record::Accepted(..) => None,
         });
-        let mut site = Site::boot((me, founders), records, patience, unlocked, now);
-        site.reads_ignore_locks = options.flaw == Some(Flaw::ReadsIgnoreLocks);
+        let site = Site::boot((me, founders), records, &options, now);
         let mut ballots: BTreeMap<TxnId, Ballots> = BTreeMap::new();
         for record in &disk {
             match record {
@@ -183,12 +180,8 @@ impl PaxosCommit {
     }
 }
 
-/// [`Invariants`] of every node.
-#[derive(Debug, Default)]
-pub struct Watching(Invariants);
-
-impl Watch<PaxosCommit> for Watching {
-    fn observe(&mut self, node: NodeId, state: Option<&PaxosCommit>) -> Result<(), Box<Violation>> {
-        self.0.look(node, state.map(|core| &core.site))
+impl OfSite for PaxosCommit {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }

@@ -85,7 +85,7 @@ pub use message::{Entry, Message, Record};
 
 use crate::catalog::Entry as Catalogued;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
-use history::{Call, CallKind, Chance, NodeId, Outcome, Refusal, Reply, Ticket, Time};
+use history::{Call, Chance, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use primary::Primary;
 
 /// What a node wants done.
@@ -95,17 +95,6 @@ type Output = Vec<Effect<Message, Record>>;
 pub type Synchronous = PrimaryBackup<true>;
 /// It answers when it has it itself.
 pub type Asynchronous = PrimaryBackup<false>;
-
-/// What it serves: all that the store does, and what a node itself knows.
-const SERVES: [CallKind; Store::SERVES.len() + 1] = {
-    let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
-    let mut at = 0;
-    while at < Store::SERVES.len() {
-        serves[at] = Store::SERVES[at];
-        at += 1;
-    }
-    serves
-};
 
 /// One node.
 #[derive(Debug)]
@@ -146,7 +135,7 @@ impl<const SYNC: bool> Protocol for PrimaryBackup<SYNC> {
         true => Catalogued {
             name: "primary-backup",
             about: "a primary that answers when every node has it: anything, as long as all can be reached",
-            serves: &SERVES,
+            serves: &Store::SERVES_AND_LEADS,
             claims: &["linearizable", "strict-serializable"],
             survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure"],
             remembers: true,
@@ -154,7 +143,7 @@ impl<const SYNC: bool> Protocol for PrimaryBackup<SYNC> {
         false => Catalogued {
             name: "primary-backup-async",
             about: "a primary that answers when it has it itself: right until something fails, then it loses writes",
-            serves: &SERVES,
+            serves: &Store::SERVES_AND_LEADS,
             claims: &["linearizable", "strict-serializable"],
             survives: &[],
             remembers: true,

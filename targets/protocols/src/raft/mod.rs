@@ -113,7 +113,7 @@ pub use snapshot::Snapshot;
 
 use crate::catalog::Entry as About;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
-use history::{Call, CallKind, Chance, Membership, NodeId, Outcome, Refusal, Reply, Ticket, Time};
+use history::{Call, Chance, Membership, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use part::Part;
 use record::Recovered;
 use replication::Append;
@@ -123,17 +123,6 @@ use std::time::Duration;
 
 /// What a node wants done.
 type Output = Vec<Effect<Message, Record>>;
-
-/// What it serves: all that the store does, and what a node itself knows.
-const SERVES: [CallKind; Store::SERVES.len() + 1] = {
-    let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
-    let mut at = 0;
-    while at < Store::SERVES.len() {
-        serves[at] = Store::SERVES[at];
-        at += 1;
-    }
-    serves
-};
 
 /// Whether there is nothing to say when this is done.
 fn needs_no_answer(call: &Call) -> bool {
@@ -181,7 +170,7 @@ impl Protocol for Raft {
     const ENTRY: About = About {
         name: "raft",
         about: "Raft: registers, lists, sets, counters, queues, locks and more, and transactions",
-        serves: &SERVES,
+        serves: &Store::SERVES_AND_LEADS,
         claims: &["linearizable", "strict-serializable"],
         survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure", "members"],
         remembers: true,
@@ -338,11 +327,12 @@ impl Raft {
     /// A client asks.
     fn request(&mut self, now: Time, id: RequestId, (ticket, call): (Ticket, Call), out: &mut Output) {
         if call == Call::Leader {
-            // This is about what the node itself believes, so there is nobody else to ask.
-            let Status { leader, term, .. } = self.status();
-            let leader = leader.map(|leader| (leader, term));
-            out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Leader(leader)) });
-            return;
+            let mut status = self.status();
+            // FLAW claims-before-elected: it will win, surely.
+            if self.has(Flaw::ClaimsBeforeElected) && matches!(self.part, Part::Candidate(_)) {
+                status.leader = Some(self.me);
+            }
+            return out.push(Effect::Reply { id, outcome: status.leads() });
         }
         // FLAW stale-local-reads: anyone answers.
         if self.has(Flaw::StaleLocalReads) && call.is_read() {

@@ -93,6 +93,7 @@ impl Raft {
     /// A snapshot of this state, to which everything was applied that is applied now.
     pub(super) fn snapshot(&self, store: Store) -> Snapshot {
         let (at, members) = self.log.members_at(self.applied);
+        let store = store.saved(self.options.flaw);
         Snapshot { last: self.log.place(self.applied), members: (at, members.clone()), store }
     }
 

@@ -23,6 +23,11 @@ impl Lock {
         Ok(self.token)
     }
 
+    /// FLAW snapshot-forgets-tokens.
+    pub(super) fn forget_token(&mut self) {
+        self.token = 0;
+    }
+
     pub(super) fn release(&mut self, process: ProcessId) -> Result<(), Refusal> {
         if self.holder != Some(process) {
             return Err(Refusal::NotHeld);

@@ -12,6 +12,7 @@ mod set;
 
 pub use bank::Bank;
 
+use crate::Flaw;
 use history::{Call, CallKind, Got, Key, Mop, Outcome, Refusal, Reply, Ticket, Value};
 use lock::Lock;
 use register::Register;
@@ -62,6 +63,31 @@ impl Store {
         CallKind::Balances,
         CallKind::Watch,
     ];
+
+    /// What a node with one store and one leader serves: the same, and what it believes itself of who leads.
+    pub const SERVES_AND_LEADS: [CallKind; Store::SERVES.len() + 1] = {
+        let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
+        let mut at = 0;
+        while at < Store::SERVES.len() {
+            serves[at] = Store::SERVES[at];
+            at += 1;
+        }
+        serves
+    };
+
+    /// What a snapshot has of it, if it is taken with this mistake.
+    pub fn saved(mut self, flaw: Option<Flaw>) -> Store {
+        match flaw {
+            // FLAW snapshot-forgets-sessions, -tokens, -ids, -revision, -accounts: one part of the state is forgotten.
+            Some(Flaw::SnapshotForgetsSessions) => self.sessions = Sessions::default(),
+            Some(Flaw::SnapshotForgetsTokens) => self.locks.values_mut().for_each(Lock::forget_token),
+            Some(Flaw::SnapshotForgetsIds) => self.sources.clear(),
+            Some(Flaw::SnapshotForgetsRevision) => self.revision = 0,
+            Some(Flaw::SnapshotForgetsAccounts) => self.bank.forget_half(),
+            _ => {}
+        }
+        self
+    }
 
     /// Carries out a call, once: if that was done already, says again what came of it.
     pub fn apply(&mut self, ticket: Ticket, call: &Call) -> Outcome {

@@ -58,10 +58,10 @@ mod message;
 pub use message::{Message, Report};
 
 use crate::catalog::Entry as About;
-use crate::commit::{Invariants, Record, SERVES, Site, TxnId};
-use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status, Watch};
+use crate::commit::{Invariants, OfSite, Record, SERVES, Site, TxnId};
+use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status};
 use following::Follow;
-use history::{Chance, NodeId, Time, Violation};
+use history::{Chance, NodeId, Time};
 use leading::{Leading, Phase};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,7 +83,7 @@ pub struct ThreePhase {
 impl Protocol for ThreePhase {
     type Message = Message;
     type Record = Record;
-    type Watch = Watching;
+    type Watch = Invariants;
     const ENTRY: About = About {
         name: "three-phase",
         about: "three-phase commit with its termination protocol: never blocks while nodes only crash, and loses atomicity \
@@ -102,10 +102,7 @@ impl Protocol for ThreePhase {
         now: Time,
         _: Chance,
     ) -> ThreePhase {
-        let unlocked = options.flaw == Some(Flaw::LocksNotRecovered);
-        let patience = 4 * options.tempo.election;
-        let mut site = Site::boot((me, founders), disk.iter(), patience, unlocked, now);
-        site.reads_ignore_locks = options.flaw == Some(Flaw::ReadsIgnoreLocks);
+        let site = Site::boot((me, founders), disk.iter(), &options, now);
         let (leading, follows) = (BTreeMap::new(), BTreeMap::new());
         ThreePhase { site, options, leading, follows, first: Some(now) }
     }
@@ -179,12 +176,8 @@ impl ThreePhase {
     }
 }
 
-/// [`Invariants`] of every node.
-#[derive(Debug, Default)]
-pub struct Watching(Invariants);
-
-impl Watch<ThreePhase> for Watching {
-    fn observe(&mut self, node: NodeId, state: Option<&ThreePhase>) -> Result<(), Box<Violation>> {
-        self.0.look(node, state.map(|core| &core.site))
+impl OfSite for ThreePhase {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }

@@ -46,10 +46,10 @@ mod participant;
 pub use message::Message;
 
 use crate::catalog::Entry as About;
-use crate::commit::{CLAIMS, Deed, Invariants, Record, SERVES, Site, TxnId};
-use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status, Watch};
+use crate::commit::{CLAIMS, Deed, Invariants, OfSite, Record, SERVES, Site, TxnId};
+use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status};
 use coordinator::{Coordination, Phase};
-use history::{Chance, NodeId, Time, Violation};
+use history::{Chance, NodeId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub struct TwoPhase {
 impl Protocol for TwoPhase {
     type Message = Message;
     type Record = Record;
-    type Watch = Watching;
+    type Watch = Invariants;
     const ENTRY: About = About {
         name: "two-phase",
         about: "two-phase commit, presumed abort: transactions over keys that are divided among the nodes",
@@ -89,10 +89,7 @@ impl Protocol for TwoPhase {
         now: Time,
         _: Chance,
     ) -> TwoPhase {
-        let unlocked = options.flaw == Some(Flaw::LocksNotRecovered);
-        let patience = 4 * options.tempo.election;
-        let mut site = Site::boot((me, founders), disk.iter(), patience, unlocked, now);
-        site.reads_ignore_locks = options.flaw == Some(Flaw::ReadsIgnoreLocks);
+        let site = Site::boot((me, founders), disk.iter(), &options, now);
         let mut core = TwoPhase {
             site,
             options,
@@ -178,12 +175,8 @@ impl TwoPhase {
     }
 }
 
-/// [`Invariants`] of every node.
-#[derive(Debug, Default)]
-pub struct Watching(Invariants);
-
-impl Watch<TwoPhase> for Watching {
-    fn observe(&mut self, node: NodeId, state: Option<&TwoPhase>) -> Result<(), Box<Violation>> {
-        self.0.look(node, state.map(|core| &core.site))
+impl OfSite for TwoPhase {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }

@@ -59,24 +59,13 @@ pub use record::Record;
 
 use crate::catalog::Entry as Listed;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
-use history::{CallKind, Chance, NodeId, Ticket, Time};
+use history::{Chance, NodeId, Ticket, Time};
 use part::{Part, Primary};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a replica wants done.
 type Output = Vec<Effect<Message, Record>>;
-
-/// What it serves: all that the store does, and what a replica itself knows.
-const SERVES: [CallKind; Store::SERVES.len() + 1] = {
-    let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
-    let mut at = 0;
-    while at < Store::SERVES.len() {
-        serves[at] = Store::SERVES[at];
-        at += 1;
-    }
-    serves
-};
 
 /// One replica.
 #[derive(Debug)]
@@ -120,7 +109,7 @@ impl Protocol for Viewstamped {
     const ENTRY: Listed = Listed {
         name: "viewstamped",
         about: "Viewstamped Replication Revisited: everything in memory, recovered from the others after a crash",
-        serves: &SERVES,
+        serves: &Store::SERVES_AND_LEADS,
         claims: &["linearizable", "strict-serializable"],
         survives: &["partition", "kill:one", "pause", "packets", "clock"],
         remembers: true,

@@ -8,17 +8,14 @@
 use super::message::{Body, Entry, Tail};
 use super::part::{Backup, Part, Primary};
 use super::{Output, Viewstamped};
-use crate::{Effect, RequestId};
-use history::{Call, Doubt, NodeId, Outcome, Refusal, Reply, Ticket, Time};
+use crate::{Effect, Protocol, RequestId};
+use history::{Call, Doubt, NodeId, Outcome, Refusal, Ticket, Time};
 
 impl Viewstamped {
     /// A client asks.
     pub(super) fn request(&mut self, id: RequestId, (ticket, call): (Ticket, Call), out: &mut Output) {
         if call == Call::Leader {
-            // This is about what the replica itself believes, so there is nobody else to ask.
-            let leader = self.leader().map(|leader| (leader, self.view));
-            out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Leader(leader)) });
-            return;
+            return out.push(Effect::Reply { id, outcome: self.status().leads() });
         }
         let refusal = match &self.part {
             _ if self.stopping.is_some() => Refusal::Stopping,

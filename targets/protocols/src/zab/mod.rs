@@ -113,21 +113,10 @@ const WITHOUT_SYNC: Entry = Entry {
 const WITH_SYNC: Entry = Entry {
     name: "zab-sync",
     about: "ZooKeeper's atomic broadcast, with a sync through the broadcast before reads",
-    serves: &SERVES,
+    serves: &Store::SERVES_AND_LEADS,
     claims: &["linearizable", "strict-serializable"],
     survives: SURVIVES,
     remembers: true,
-};
-
-/// What it serves with a sync: all that the store does, and what a node itself knows.
-const SERVES: [CallKind; Store::SERVES.len() + 1] = {
-    let mut serves = [CallKind::Leader; Store::SERVES.len() + 1];
-    let mut at = 0;
-    while at < Store::SERVES.len() {
-        serves[at] = Store::SERVES[at];
-        at += 1;
-    }
-    serves
 };
 
 /// What a node wants done.
