@@ -7,7 +7,7 @@ use checkers::{Budget, Checker, Deaths, Invariants, Panel, Verdict};
 use cluster::HarnessError;
 use history::formats::{self, Format, Names, Options, Scanned};
 use history::jsonl::ReadError;
-use history::{Call, Event, Got, History, Key, Mop, Outcome, Reply, Sequence, Value};
+use history::{Call, Entry, Event, Got, History, Key, Mop, Outcome, Reply, Sequence, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::File;
@@ -97,7 +97,7 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
     });
     let scanned = scanned.map_err(|error| wrong(&error))?;
     progress(sequence.len());
-    let mut reports = panel.close(&Budget::new(terms.time, terms.bytes));
+    let (mut reports, history) = panel.close(&Budget::new(terms.time, terms.bytes));
     // Only the simulator looks at invariants: of any other history it means nothing that none was seen broken.
     reports.retain(|report| report.checker != Invariants.name() || report.verdict == Verdict::Invalid);
     let named: BTreeSet<usize> = reports
@@ -105,8 +105,14 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
         .flat_map(|report| &report.anomalies)
         .flat_map(|anomaly| anomaly.events.clone())
         .collect();
-    let (exhibits, names) =
-        exhibits(path, format, terms, &named, &scanned.names).map_err(|error| wrong(&error))?;
+    let mut exhibits = Exhibits::of(&named, &scanned.names);
+    match &history {
+        Some(history) => {
+            let entries = named.iter().filter_map(|at| Some((*at, history.entries().get(*at)?)));
+            entries.for_each(|(at, entry)| exhibits.see(at, entry));
+        }
+        None => again(path, format, terms, &mut exhibits).map_err(|error| wrong(&error))?,
+    }
     let judgement = Judgement {
         verdict: Verdict::combine(reports.iter().map(|report| report.verdict)),
         reports,
@@ -116,9 +122,9 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
         tally: Tally::default(),
         fault_counts: BTreeMap::new(),
         faults: Vec::new(),
-        exhibits,
+        exhibits: exhibits.shown,
     };
-    let guessed = terms.model.is_none();
+    let (guessed, names) = (terms.model.is_none(), exhibits.meant);
     Ok(Heard { judgement, format: Some(format), model, guessed, skipped: scanned.skipped, names })
 }
 
@@ -214,46 +220,55 @@ fn judge(model: &str, format: Format, terms: &Terms) -> Result<Box<dyn Checker>,
     catalog::lookup(model)?.judge_beside(terms.expect.as_deref(), format.has_time(), terms.beside.clone())
 }
 
-type Shown = (Vec<Exhibit>, BTreeMap<String, String>);
+/// The events that anomalies name, and what stands behind the numbers in them.
+struct Exhibits<'e> {
+    named: &'e BTreeSet<usize>,
+    names: &'e Names,
+    shown: Vec<Exhibit>,
+    meant: BTreeMap<String, String>,
+}
 
-/// The events that anomalies name, and what stands behind the numbers in them: the file is read once more.
-fn exhibits(
-    path: &Path,
-    format: Format,
-    terms: &Terms,
-    named: &BTreeSet<usize>,
-    names: &Names,
-) -> Result<Shown, String> {
-    let (mut exhibits, mut meant) = (Vec::new(), BTreeMap::new());
-    let Some(last) = named.last() else { return Ok((exhibits, meant)) };
+impl<'e> Exhibits<'e> {
+    fn of(named: &'e BTreeSet<usize>, names: &'e Names) -> Exhibits<'e> {
+        Exhibits { named, names, shown: Vec::new(), meant: BTreeMap::new() }
+    }
+
+    /// Looks whether the event at `index` is one of them.
+    fn see(&mut self, index: usize, entry: &Entry) {
+        if self.named.contains(&index) {
+            self.meanings(&entry.event);
+            self.shown.push(Exhibit { index, at: entry.time.to_string(), event: entry.event.to_string() });
+        }
+    }
+
+    fn meanings(&mut self, event: &Event) {
+        if self.names.is_empty() {
+            return;
+        }
+        let (keys, values) = said(event);
+        for key in keys {
+            self.meant.extend(self.names.key(key).map(|name| (key.to_string(), name.to_owned())));
+        }
+        for value in values {
+            self.meant.extend(self.names.value(value).map(|name| (value.to_string(), name.to_owned())));
+        }
+    }
+}
+
+/// Reads the file once more, as far as anything of it is to be shown.
+fn again(path: &Path, format: Format, terms: &Terms, exhibits: &mut Exhibits<'_>) -> Result<(), String> {
+    let Some(last) = exhibits.named.last() else { return Ok(()) };
     let (_, source) = open(path, Some(format))?;
     let mut index = 0;
     let enough = "all was seen";
     let scanned = formats::scan(format, source, &terms.options, |line, entry| {
-        if named.contains(&index) {
-            meanings(&entry.event, names, &mut meant);
-            exhibits.push(Exhibit { index, at: entry.time.to_string(), event: entry.event.to_string() });
-        }
+        exhibits.see(index, &entry);
         index += 1;
         if index <= *last { Ok(()) } else { Err(ReadError::Garbled { line, why: enough.to_owned() }) }
     });
     match scanned {
-        Err(ReadError::Garbled { why, .. }) if why == enough => {}
-        scanned => drop(scanned.map_err(|error| error.to_string())?),
-    }
-    Ok((exhibits, meant))
-}
-
-fn meanings(event: &Event, names: &Names, meant: &mut BTreeMap<String, String>) {
-    if names.is_empty() {
-        return;
-    }
-    let (keys, values) = said(event);
-    for key in keys {
-        meant.extend(names.key(key).map(|name| (key.to_string(), name.to_owned())));
-    }
-    for value in values {
-        meant.extend(names.value(value).map(|name| (value.to_string(), name.to_owned())));
+        Err(ReadError::Garbled { why, .. }) if why == enough => Ok(()),
+        scanned => scanned.map(drop).map_err(|error| error.to_string()),
     }
 }
 

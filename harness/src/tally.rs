@@ -32,7 +32,11 @@ impl Tally {
             Event::Complete { outcome: Outcome::Unknown(_), .. } => self.unknown += 1,
             Event::Phase(phase) => self.phase = Some(*phase),
             Event::Injected { fault, result } => self.fault(fault, result),
-            Event::Noticed { .. } | Event::Inject(_) | Event::Died { .. } | Event::Violated(_) => {}
+            Event::Stamped { .. }
+            | Event::Noticed { .. }
+            | Event::Inject(_)
+            | Event::Died { .. }
+            | Event::Violated(_) => {}
         }
     }
 

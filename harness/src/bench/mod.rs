@@ -12,17 +12,21 @@ mod table;
 
 use crate::args::{BenchArgs, Benched};
 use crate::exit::Exit;
-use crate::report;
+use crate::{report, signals};
 use cluster::HarnessError;
 use history::formats::{Edn, Format};
 use history::{Entry, jsonl};
 use machine::Machine;
 use measure::Measured;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use rows::{Row, Size, Source};
 use std::fs::{self, File};
 use std::io::{BufWriter, IsTerminal, Write, stderr};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use table::{Line, Table};
 
 /// Measures, and prints the table.
@@ -99,7 +103,7 @@ fn measured(row: &Row, args: &BenchArgs, scratch: &Scratch) -> Result<Option<Mea
             None => return Ok(None),
         },
         _ => {
-            let file = scratch.0.join(format!("history.{}", row.format.name()));
+            let file = scratch.path.join(format!("history.{}", row.format.name()));
             write(row, &file).map_err(|error| HarnessError::new(doing(), error))?;
             file
         }
@@ -107,8 +111,8 @@ fn measured(row: &Row, args: &BenchArgs, scratch: &Scratch) -> Result<Option<Mea
     let program = std::env::current_exe().map_err(|error| HarnessError::new(doing(), error))?;
     let mut command = Command::new(program);
     command.args(["bench", "checkers", "--measure", row.name, "--file"]).arg(&file);
-    let output = command.stderr(Stdio::inherit()).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| HarnessError::new(doing(), error))?;
+    command.stderr(Stdio::inherit()).stdin(Stdio::null());
+    let output = scratch.run(command).map_err(|error| HarnessError::new(doing(), error))?;
     if !output.status.success() {
         return Err(HarnessError::new(doing(), format!("its process ended with {}", output.status)));
     }
@@ -145,20 +149,51 @@ fn progress(what: &str) {
     }
 }
 
-/// A directory that goes with this process.
-struct Scratch(PathBuf);
+/// A directory that goes with this process, as does the process that measures what is in there.
+struct Scratch {
+    path: PathBuf,
+    /// The processes that measure, as a group of their own.
+    measuring: Arc<Mutex<Option<Pid>>>,
+}
 
 impl Scratch {
     fn new() -> Result<Scratch, HarnessError> {
         let path = std::env::temp_dir().join(format!("tribunal-bench-{}", std::process::id()));
-        fs::create_dir(&path)
-            .map_err(|error| HarnessError::new(format!("make {}", path.display()), error))?;
-        Ok(Scratch(path))
+        let wrong = |error| HarnessError::new(format!("make {}", path.display()), error);
+        let measuring: Arc<Mutex<Option<Pid>>> = Arc::default();
+        let scratch = Scratch { path: path.clone(), measuring: Arc::clone(&measuring) };
+        let made = path.clone();
+        signals::at_end(move || {
+            let measuring = measuring.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(group) = *measuring {
+                let _ = killpg(group, Signal::SIGKILL);
+            }
+            // Another thread may be about to put a file there.
+            let gone = || fs::remove_dir_all(&made).is_ok() || !made.exists();
+            let _ = (0..100).any(|_| gone());
+            // Whoever works with this waits for the end now, instead of complaining.
+            std::mem::forget(measuring);
+        })
+        .map_err(wrong)?;
+        fs::create_dir(&path).map_err(wrong)?;
+        Ok(scratch)
+    }
+
+    /// Runs a process that does not outlive this one.
+    fn run(&self, mut command: Command) -> std::io::Result<Output> {
+        let mut measuring = self.measuring.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = command.process_group(0).stdout(Stdio::piped()).spawn()?;
+        *measuring = i32::try_from(child.id()).ok().map(Pid::from_raw);
+        drop(measuring);
+        let output = child.wait_with_output();
+        *self.measuring.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        output
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ending = self.measuring.lock();
+        let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -249,6 +249,8 @@ fn of_shapes() -> Vec<Row> {
         register("register: 1M, 100 clients, unique, 20 % unknown", of(1_000_000, 100, 200), None)
             .size(Size::Usual),
         register("register: 10M, 10 clients, unique", of(10_000_000, 10, 0), None).size(Size::Large),
+        register("register: 10M, 100 clients, unique, 20 % unknown", of(10_000_000, 100, 200), None)
+            .size(Size::Large),
     ]
 }
 

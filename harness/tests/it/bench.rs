@@ -1,7 +1,12 @@
 //! `tribunal bench`.
 
+use crate::machine::{processes_with, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
-use std::process::{Command, Output};
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
 
 fn bench(args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
@@ -28,6 +33,21 @@ fn a_row_is_measured_and_told_to_people_and_programs() {
     assert!(out.contains("register: 862") && out.contains("1 rows, 0 with a wrong verdict"), "{out}");
     let (code, _, err) = bench(&["--filter", "frob"]);
     assert_eq!(code, Some(254), "{err}");
+}
+
+#[test]
+fn a_bench_that_is_asked_to_end_leaves_nothing() {
+    let place = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tribunal"));
+    command.args(["bench", "checkers", "--filter", "register: 88k"]).env("TMPDIR", place.path());
+    let mut bench =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program was built");
+    let measuring = || processes_with(place.path(), " --measure ").len();
+    wait_until("something is measured", 120, || measuring() > 0);
+    kill(Pid::from_raw(bench.id() as i32), Signal::SIGTERM).expect("it is our child");
+    assert_eq!(bench.wait().expect("it is our child").code(), Some(143));
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "something is left");
+    wait_until("nothing is measured any more", 20, || measuring() == 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use history::{
     Call, Doubt, Entry, Event, Evidence, Fault, Injection, Moment, Mop, NodeId, Outcome, Phase, Refusal,
 };
-use history::{Reply, Time};
+use history::{Reply, Stamp, Time};
 use nemesis::{Intent, Plan, Selector, Shape, Turnover};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -40,6 +40,8 @@ fn names(event: &Event) -> Vec<&'static str> {
             Call::Txn { mops } => return mops.iter().map(mop_name).collect(),
             call => call.kind().name(),
         }],
+        Event::Stamped { stamp: Stamp { start: Some(_), .. }, .. } => vec!["stamped from and to"],
+        Event::Stamped { stamp: Stamp { start: None, .. }, .. } => vec!["stamped"],
         Event::Complete { outcome, .. } => vec![outcome_name(outcome)],
         Event::Noticed { moment: Moment::NewLeader, .. } => vec!["new leader"],
         Event::Noticed { moment: Moment::Started, .. } => vec!["started"],
@@ -165,7 +167,7 @@ fn every_line_of_a_history_is_as_documented() {
         shown.extend(names(&entry.event));
     }
     // Counted from the matches above: a variant that the page does not show is missing here.
-    let everything = 4 + (4 + 5 + 20) + 25 + 2 + 15 + 3 + 2;
+    let everything = 4 + (4 + 5 + 20) + 25 + 2 + 2 + 15 + 3 + 2;
     assert_eq!(shown.len(), everything, "{shown:?}");
 }
 

@@ -1,10 +1,12 @@
 //! Real processes, real sockets, kill -9.
 
 use crate::machine::{Ended, alone, processes_of, run, tribunal, wait_until};
+use crate::simulated::each_seed;
 use protocols::catalog::PROTOCOLS;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
 use tempfile::TempDir;
 
 fn store() -> TempDir {
@@ -76,7 +78,6 @@ fn five_processes_are_broken_and_judged() {
 
 #[test]
 fn known_bugs_are_found_on_real_processes() {
-    let _alone = alone();
     // The surest first; which of them show is a matter of timing, so not all of them have to.
     let hunts = [
         ("stale-local-reads", "partition,kill"),
@@ -87,16 +88,18 @@ fn known_bugs_are_found_on_real_processes() {
         ("reads-without-quorum", "partition,pause"),
         ("no-truncation", "partition,kill,pause"),
     ];
-    let mut found = Vec::new();
-    for (flaw, nemesis) in hunts {
-        let hit = (1..=10).find_map(|seed: u32| hunt(flaw, nemesis, seed).map(|story| (seed, story)));
+    let found = Mutex::new(Vec::new());
+    each_seed(0..hunts.len() as u64, |number| {
+        let (flaw, nemesis) = hunts[number as usize];
+        let enough = || found.lock().expect("nobody panics").len() >= 5;
+        let hit =
+            (1..=10).take_while(|_| !enough()).find_map(|seed| Some((seed, hunt(flaw, nemesis, seed)?)));
         println!("{flaw:28} {hit:?}");
-        found.extend(hit.map(|_| flaw));
-        if found.len() == 5 {
-            return;
-        }
-    }
-    panic!("only {found:?} were found");
+        found.lock().expect("nobody panics").extend(hit.map(|_| flaw));
+        Ok(())
+    });
+    let found = found.into_inner().expect("nobody panics");
+    assert!(found.len() >= 5, "only {found:?} were found");
 }
 
 #[test]
@@ -229,20 +232,26 @@ fn real_processes_serve_other_workloads_and_know_who_asks_again() {
     }
 }
 
-/// A few seconds of each, by the workload and under the faults that are its own.
+/// A few seconds of each, by the workload and under the faults that are its own. `TRIBUNAL_SECONDS=60` makes it a minute,
+/// `TRIBUNAL_PROTOCOL=abd` one of them alone.
 #[test]
 fn every_protocol_runs_on_real_processes() {
-    let _alone = alone();
-    let wanted = std::env::var("TRIBUNAL_PROTOCOL").ok();
-    for protocol in PROTOCOLS.iter().filter(|entry| wanted.as_ref().is_none_or(|name| name == entry.name)) {
-        let store = store();
-        let args = ["test", protocol.name, "--on", "local", "--seed", "1", "--time-limit", "5s"];
+    let said = |name: &str| std::env::var(name).ok();
+    let time = format!("{}s", said("TRIBUNAL_SECONDS").unwrap_or("5".to_owned()));
+    let wanted = |name: &str| said("TRIBUNAL_PROTOCOL").is_none_or(|wanted| wanted == name);
+    let protocols: Vec<_> = PROTOCOLS.iter().filter(|entry| wanted(entry.name)).collect();
+    // They wait more than they work, so there may be several at once.
+    each_seed(0..protocols.len() as u64, |number| {
+        let (protocol, store) = (protocols[number as usize].name, store());
+        let args = ["test", protocol, "--on", "local", "--seed", "1", "--time-limit", &time];
         // Three-phase commit takes a silence for a death, so that a busy machine is to it what a partition is. Its kills
         // are simulated, where time is kept.
-        let calm = protocol.name == "three-phase";
+        let calm = protocol == "three-phase";
         let weather = if calm { ["--nemesis", "none"] } else { ["--nemesis-interval", "1s"] };
         let ended = run(&[&args[..], &weather].concat(), store.path());
-        assert_eq!(ended.code, Some(0), "{}: {}", protocol.name, ended.said());
-        assert_eq!(processes_of(store.path()), Vec::<String>::new(), "{}", protocol.name);
-    }
+        match (ended.code, processes_of(store.path())) {
+            (Some(0), left) if left.is_empty() => Ok(()),
+            (_, left) => Err(format!("{protocol}: {}left: {left:?}", ended.said())),
+        }
+    });
 }

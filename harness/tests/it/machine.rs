@@ -47,8 +47,13 @@ impl Ended {
     }
 }
 
-/// The command lines of processes that mention `path`: nodes name their data directory.
+/// The command lines of nodes that mention `path`: they name their data directory.
 pub fn processes_of(path: &Path) -> Vec<String> {
+    processes_with(path, " node ")
+}
+
+/// The command lines of processes that mention `path`, and have these words.
+pub fn processes_with(path: &Path, words: &str) -> Vec<String> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let path = path.to_str().expect("temporary paths are text");
     let processes = std::fs::read_dir("/proc").expect("there is /proc").flatten();
@@ -57,7 +62,7 @@ pub fn processes_of(path: &Path) -> Vec<String> {
         // The line of a zombie is empty: it is gone.
         let line =
             String::from_utf8_lossy(&std::fs::read(process.path().join("cmdline")).ok()?).replace('\0', " ");
-        (line.contains(path) && line.contains(" node ")).then_some(line)
+        (line.contains(path) && line.contains(words)).then_some(line)
     };
     processes.filter_map(line).collect()
 }

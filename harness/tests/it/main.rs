@@ -14,6 +14,7 @@ mod flaws;
 mod formats;
 mod inventory;
 mod journal;
+mod liveness;
 mod local;
 mod machine;
 mod machines;

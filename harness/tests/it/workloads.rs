@@ -186,7 +186,7 @@ fn every_protocol_is_valid_of_every_workload_it_serves_and_a_seed_is_a_run() {
 }
 
 /// The workloads that a protocol serves and can be held against by what it claims.
-fn judged(protocol: &protocols::catalog::Entry) -> impl Iterator<Item = &'static Entry> {
+pub fn judged(protocol: &protocols::catalog::Entry) -> impl Iterator<Item = &'static Entry> {
     let (serves, claims) = (protocol.serves, protocol.claims);
     let served = move |entry: &&Entry| entry.calls.iter().all(|call| serves.contains(call));
     WORKLOADS.iter().filter(served).filter(move |entry| entry.level_of(claims).is_some())
