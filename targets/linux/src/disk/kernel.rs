@@ -10,16 +10,33 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Unmounts what is mounted at `path`; if it is busy and `lazily` is said, it vanishes from the tree at once and goes
-/// when its last user does.
+/// How something is unmounted that may be busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmount {
+    /// Not at all then.
+    Idle,
+    /// It vanishes from the tree at once and goes when its last user does.
+    Lazily,
+    /// The same, and whoever waits for an answer of it is told that there will be none.
+    Abandoned,
+}
+
+/// Unmounts what is mounted at `path`.
 ///
 /// # Errors
 /// If nothing is mounted there, it is busy, or we may not.
-pub fn unmount(path: &Path, lazily: bool) -> io::Result<()> {
+pub fn unmount(path: &Path, how: Unmount) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let flags = libc::UMOUNT_NOFOLLOW | if lazily { libc::MNT_DETACH } else { 0 };
-    // SAFETY: the path is a string that ends with zero and outlives the call.
-    checked(unsafe { libc::umount2(path.as_ptr(), flags) })
+    let unmount = |flag| {
+        // SAFETY: the path is a string that ends with zero and outlives the call.
+        checked(unsafe { libc::umount2(path.as_ptr(), libc::UMOUNT_NOFOLLOW | flag) })
+    };
+    match how {
+        Unmount::Idle => unmount(0),
+        Unmount::Lazily => unmount(libc::MNT_DETACH),
+        // Forced, it breaks its connection even where it is too busy to be unmounted.
+        Unmount::Abandoned => unmount(libc::MNT_FORCE).or_else(|_busy| unmount(libc::MNT_DETACH)),
+    }
 }
 
 /// Gives the file at `old` a second name. Unlike the standard library's, it follows links, as those in

@@ -4,7 +4,7 @@
 //! that stands still would never answer.
 
 use super::error::DiskError;
-use super::kernel;
+use super::kernel::{self, Unmount};
 use crate::process::{Process, world};
 use std::fs;
 use std::io;
@@ -35,7 +35,8 @@ pub fn leftovers() -> Result<Vec<PathBuf>, DiskError> {
     Ok(dead.map(|mount| mount.at).collect())
 }
 
-/// Unmounts a lossy disk of ours, even if it is in use.
+/// Unmounts a lossy disk of ours, even if it is in use. Whoever still waits for its answer waits no more: that may be the
+/// process that served it, which was killed while it used its own disk and cannot end before.
 ///
 /// # Errors
 /// If what is mounted there is not ours, or cannot be unmounted.
@@ -44,7 +45,7 @@ pub fn clean(path: &Path) -> Result<(), DiskError> {
     if !mounted()?.iter().any(|ours| ours == path) {
         return Err(failed()(io::Error::new(io::ErrorKind::NotFound, "no disk of ours is mounted there")));
     }
-    match kernel::unmount(path, true) {
+    match kernel::unmount(path, Unmount::Abandoned) {
         // Whoever is not root mounted it through the helper.
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => helped(path).map_err(failed()),
         other => other.map_err(failed()),

@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::error::DiskError;
 use super::filesystem::LossyFilesystem;
-use super::kernel;
+use super::kernel::{self, Unmount};
 use super::leftovers::source;
 use super::names::Names;
 use super::trouble::{Counters, Lost, Trouble};
@@ -140,7 +140,7 @@ impl LossyDisk {
     fn unmount_patiently(&self) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match kernel::unmount(&self.at, false) {
+            match kernel::unmount(&self.at, Unmount::Idle) {
                 Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
                     thread::sleep(Duration::from_millis(5));
                 }
@@ -154,7 +154,9 @@ impl LossyDisk {
         self.volume.set(Trouble::default());
         let unmounted = match self.unmount_patiently() {
             Ok(()) => ended(session),
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => kernel::unmount(&self.at, true),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                kernel::unmount(&self.at, Unmount::Lazily)
+            }
             // Without privileges fuser asks fusermount3, when it is dropped.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
                 drop(session);

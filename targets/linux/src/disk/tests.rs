@@ -449,11 +449,7 @@ fn what_a_killed_process_leaves_is_found_and_cleaned() {
     let data = place.path().join("a place");
     fs::create_dir(&data).unwrap();
     let mut process = elsewhere("what_a_killed_process_leaves_is_found_and_cleaned", &data);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !data.join("up").exists() {
-        assert!(Instant::now() < deadline, "it should not take so long to mount");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(|| place.path().join("done").exists());
     assert!(!leftovers().unwrap().contains(&data), "it is served");
     // Who stands still answers nobody, and lives.
     let stopped = Command::new("kill").args(["-STOP", &process.id().to_string()]).status().unwrap();
@@ -475,7 +471,48 @@ fn what_a_killed_process_leaves_is_found_and_cleaned() {
 fn wait_to_be_killed(data: &Path) {
     let _disk = LossyDisk::mount(data, data, Names::Kept).unwrap();
     fs::write(data.join("up"), b"up").unwrap();
+    // Who is killed while it waits for an answer of its own cannot end.
+    fs::write(data.with_file_name("done"), b"").unwrap();
     std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn who_is_killed_while_it_waits_for_its_own_disk_is_freed() {
+    if let Some(data) = std::env::var_os(OBJECT) {
+        return wait_for_its_own_disk(Path::new(&data));
+    }
+    let Some(bench) = Bench::new("its own disk", Names::Kept) else { return };
+    let place = TempDir::new().unwrap();
+    let data = place.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let mut process = elsewhere("who_is_killed_while_it_waits_for_its_own_disk_is_freed", &data);
+    wait_until(|| place.path().join("waiting").exists());
+    std::thread::sleep(Duration::from_millis(100));
+    process.kill().unwrap();
+    wait_until(|| leftovers().unwrap().contains(&data));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(process.try_wait().unwrap().is_none(), "it waits for an answer that only it could give");
+    clean(&data).unwrap();
+    wait_until(|| process.try_wait().unwrap().is_some());
+    assert!(!leftovers().unwrap().contains(&data));
+    bench.end();
+}
+
+fn wait_for_its_own_disk(data: &Path) {
+    let disk = LossyDisk::mount(data, data, Names::Kept).unwrap();
+    disk.set(Trouble { sync_delay: Duration::from_secs(60), ..Trouble::default() }).unwrap();
+    let mut file = File::create(data.join("file")).unwrap();
+    file.write_all(b"content").unwrap();
+    fs::write(data.with_file_name("waiting"), b"").unwrap();
+    file.sync_all().unwrap();
+}
+
+fn wait_until(mut what: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !what() {
+        assert!(Instant::now() < deadline, "it should not take so long");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
