@@ -5,7 +5,8 @@
 //! at each node counts:
 //!
 //! * All of them are the same. Until [`Converged::grace`] is over, counted from the beginning of the final phase,
-//!   they may differ: a history that ends before is not judged.
+//!   they may differ: a history that ends before is not judged. Counters that lack different changes may agree by chance
+//!   until then.
 //! * Each is what was done. Every acknowledged increment of a counter counts once, and every unknown one at most once. An
 //!   element is in a set if it was added and every removal had ended before that; it is not there if nobody added it, or if
 //!   it was added once and somebody was told that they removed it.
@@ -47,6 +48,17 @@ enum There {
     Set(Vec<Value>),
 }
 
+/// Of which acknowledged changes a node must have heard when it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Of all.
+    All,
+    /// Of its own. Sets that agree have all then: each has what its node did. Counters that agree may do so by chance.
+    Itself,
+    /// Of none for certain: who took some was not heard.
+    Somebody,
+}
+
 /// What is known of one object.
 struct Case<'c, 'h> {
     key: Key,
@@ -81,7 +93,16 @@ impl Checker for Converged {
             case.compare(&settled);
             let missing = case.silent(&looks);
             for look in settled {
-                case.judge(look, missing.is_none());
+                let heard = match missing {
+                    Some(_) => Heard::Somebody,
+                    None if is_late(&look) => Heard::All,
+                    None => Heard::Itself,
+                };
+                if case.judge(look, heard) {
+                    doubts.push(format!(
+                        "the nodes agree about {key} by chance, and had no time to hear of all"
+                    ));
+                }
             }
             if let Some(node) = missing {
                 doubts.push(format!("{node} changed {key}, and nobody looked at it in the end"));
@@ -151,22 +172,42 @@ impl Case<'_, '_> {
         self.accuse("diverged", story, [first.invoked, first.completed, other.invoked, other.completed]);
     }
 
-    /// Whether what a look found is what was done; `all` if whoever took a change was heard.
-    fn judge(&mut self, look: &Look, all: bool) {
+    /// Whether what a look found is what was done, as far as its node must have heard of it. True if it may be so only
+    /// until the node hears more.
+    fn judge(&mut self, look: &Look, heard: Heard) -> bool {
         match &look.there {
-            There::Count(count) => self.judge_count(look, *count, all),
-            There::Set(there) => self.judge_set(look, there, all),
+            There::Count(count) => self.judge_count(look, *count, heard),
+            There::Set(there) => {
+                self.judge_set(look, there, heard != Heard::Somebody);
+                false
+            }
         }
     }
 
-    fn judge_count(&mut self, look: &Look, count: i64, all: bool) {
+    fn judge_count(&mut self, look: &Look, count: i64, heard: Heard) -> bool {
+        let (low, high) = self.bounds(look, heard);
+        if (low..=high).contains(&count) {
+            let (low, high) = self.bounds(look, Heard::All);
+            return heard == Heard::Itself && !(low..=high).contains(&count);
+        }
+        let (key, node) = (self.key, look.node);
+        let story = format!(
+            "In the end {key} stands at {count} on {node}, but can only stand between {low} and {high}."
+        );
+        self.accuse("wrong count", story, [look.invoked, look.completed]);
+        false
+    }
+
+    /// Where a counter can stand.
+    fn bounds(&self, look: &Look, heard: Heard) -> (i64, i64) {
         let (mut low, mut high) = (0i64, 0i64);
         for op in self.ops {
             let Call::Increment { by, .. } = op.call else { continue };
             if op.outcome.is_fail() || op.invoked > look.completed {
                 continue;
             }
-            let certain = all && op.outcome.is_ok() && op.completed.is_some_and(|at| at < look.invoked);
+            let known = heard == Heard::All || heard == Heard::Itself && op.node == look.node;
+            let certain = known && op.outcome.is_ok() && op.completed.is_some_and(|at| at < look.invoked);
             if certain || *by < 0 {
                 low = low.saturating_add(*by);
             }
@@ -174,13 +215,7 @@ impl Case<'_, '_> {
                 high = high.saturating_add(*by);
             }
         }
-        if !(low..=high).contains(&count) {
-            let (key, node) = (self.key, look.node);
-            let story = format!(
-                "In the end {key} stands at {count} on {node}, but can only stand between {low} and {high}."
-            );
-            self.accuse("wrong count", story, [look.invoked, look.completed]);
-        }
+        (low, high)
     }
 
     fn judge_set(&mut self, look: &Look, there: &[Value], all: bool) {
@@ -327,8 +362,17 @@ mod tests {
         let text = "A#1 inc 2 ok; A#1 count 2; B#2 count 0";
         assert_eq!(judged(text, Duration::from_millis(4)), (Verdict::Invalid, "wrong count".to_owned()));
         assert_eq!(judged(text, Duration::from_secs(1)), (Verdict::Unknown, String::new()));
-        // Who agrees needs no time.
-        let text = "A#1 inc 2 ok; A#1 count 0; B#2 count 0";
-        assert_eq!(judged(text, Duration::from_secs(1)).0, Verdict::Invalid);
+        // Who agrees needs no time: each knows what it did itself.
+        for text in
+            ["A#1 inc 2 ok; A#1 count 0; B#2 count 0", "A#1 add 2 ok; A#1 elements []; B#2 elements []"]
+        {
+            assert_eq!(judged(text, Duration::from_secs(1)).0, Verdict::Invalid);
+        }
+        // Two that have not heard of each other, and both stand at two.
+        let text = "A#1 inc 2 ok; B#2 inc 2 ok; A#1 count 2; B#2 count 2";
+        assert_eq!(judged(text, Duration::from_secs(1)), (Verdict::Unknown, String::new()));
+        assert_eq!(judged(text, Duration::ZERO).0, Verdict::Invalid);
+        let text = "A#1 inc 2 ok; B#2 inc 2 ok; A#1 count 5; B#2 count 5";
+        assert_eq!(judged(text, Duration::from_secs(1)).0, Verdict::Invalid, "nobody has added so much");
     }
 }

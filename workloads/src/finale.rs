@@ -41,11 +41,13 @@ impl<L: Fn(&BTreeSet<Key>) -> Vec<Call> + Send> Generator for LastLooks<L> {
 }
 
 /// Every worker looks at every key, and again at those about which they differ, until they agree. Workers ask different
-/// nodes, so that is everybody's last word.
+/// nodes, so that is everybody's last word. Counters agree when they stand where they can: two that lack different changes
+/// may well stand at the same.
 pub(crate) fn look_until_agreed(look: fn(Key) -> Call) -> Box<dyn Generator> {
     Box::new(Agreement {
         look,
         keys: BTreeSet::new(),
+        sums: Sums::default(),
         waiting: VecDeque::new(),
         open: BTreeMap::new(),
         answers: BTreeMap::new(),
@@ -63,6 +65,7 @@ struct Agreement {
     look: fn(Key) -> Call,
     /// About which they did not agree yet.
     keys: BTreeSet<Key>,
+    sums: Sums,
     /// Which worker is to look where.
     waiting: VecDeque<(u32, Key)>,
     open: BTreeMap<ProcessId, Key>,
@@ -77,7 +80,8 @@ impl Agreement {
     /// The round is over: who agrees is done.
     fn conclude(&mut self) {
         for (key, answers) in std::mem::take(&mut self.answers) {
-            if answers.iter().all(|answer| answer.is_some() && *answer == answers[0]) {
+            let alike = answers.iter().all(|answer| answer.is_some() && *answer == answers[0]);
+            if alike && self.sums.allow(key, answers[0].as_ref()) {
                 self.keys.remove(&key);
             }
         }
@@ -111,6 +115,7 @@ impl Generator for Agreement {
     }
 
     fn observe(&mut self, event: &Event) {
+        self.sums.observe(event);
         match event {
             Event::Invoke { call, .. } if self.rounds == 0 => self.keys.extend(keys_of(call)),
             Event::Complete { process, outcome } => {
@@ -128,5 +133,91 @@ impl Generator for Agreement {
             }
             _ => {}
         }
+    }
+}
+
+/// Where counters can stand when everybody has heard of everything.
+#[derive(Default)]
+struct Sums {
+    /// Of what is acknowledged.
+    certain: BTreeMap<Key, i64>,
+    /// What became of these is not known, so far or for good.
+    doubtful: BTreeMap<Key, Vec<i64>>,
+    open: BTreeMap<ProcessId, (Key, i64)>,
+}
+
+impl Sums {
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Invoke { process, call: Call::Increment { key, by }, .. } => {
+                self.open.insert(*process, (*key, *by));
+            }
+            Event::Complete { process, outcome } => {
+                let Some((key, by)) = self.open.remove(process) else { return };
+                match outcome {
+                    Outcome::Ok(_) => *self.certain.entry(key).or_default() += by,
+                    Outcome::Unknown(_) => self.doubtful.entry(key).or_default().push(by),
+                    Outcome::Fail(_) => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether this is where a counter can stand, or something else.
+    fn allow(&self, key: Key, answer: Option<&Reply>) -> bool {
+        let Some(Reply::Count(count)) = answer else { return true };
+        let open = self.open.values().filter(|(other, _)| *other == key).map(|(_, by)| *by);
+        let doubtful: Vec<i64> = self.doubtful.get(&key).into_iter().flatten().copied().chain(open).collect();
+        let certain = self.certain.get(&key).copied().unwrap_or(0);
+        let low = certain + doubtful.iter().filter(|by| **by < 0).sum::<i64>();
+        let high = certain + doubtful.iter().filter(|by| **by > 0).sum::<i64>();
+        (low..=high).contains(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use history::NodeId;
+
+    /// One round of looks at the counter, each of which finds the same; false if there is none.
+    fn round(agreement: &mut dyn Generator, now: &mut Time, finds: i64) -> bool {
+        let workers: Vec<ProcessId> = (0..2).map(ProcessId).collect();
+        let mut asked = 0;
+        while asked < workers.len() {
+            let context = Context { now: *now, workers: 2, free: &workers[asked..] };
+            match agreement.next(&context) {
+                Step::Call { process, call, .. } => {
+                    agreement.observe(&Event::Invoke { process, node: NodeId(1), call });
+                    let outcome = Outcome::Ok(Reply::Count(finds));
+                    agreement.observe(&Event::Complete { process, outcome });
+                    asked += 1;
+                }
+                Step::Wait(until) => *now = until,
+                Step::Done => return false,
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn counters_that_agree_by_chance_are_looked_at_again() {
+        let (mut agreement, mut now) = (look_until_agreed(|key| Call::Count { key }), Time::ZERO);
+        for (process, by, outcome) in [
+            (0, 2, Outcome::Ok(Reply::Count(2))),
+            (1, 2, Outcome::Ok(Reply::Count(2))),
+            (0, 7, Outcome::Fail(history::Refusal::Stopping)),
+            (1, 1, Outcome::Unknown(history::Doubt::Timeout)),
+        ] {
+            let (process, call) = (ProcessId(process), Call::Increment { key: Key(1), by });
+            agreement.observe(&Event::Invoke { process, node: NodeId(1), call });
+            agreement.observe(&Event::Complete { process, outcome });
+        }
+        assert!(round(agreement.as_mut(), &mut now, 2), "it looks");
+        assert!(round(agreement.as_mut(), &mut now, 3), "two that have not heard of each other agree");
+        assert!(round(agreement.as_mut(), &mut now, 6), "nobody knows why");
+        assert!(round(agreement.as_mut(), &mut now, 5), "not known, but possible");
+        assert!(!round(agreement.as_mut(), &mut now, 5), "it is done");
     }
 }
