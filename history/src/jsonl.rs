@@ -5,7 +5,10 @@
 //! anywhere else is an error with its place, because a history with a hole proves nothing.
 //! `docs/FORMATS.md` documents the fields.
 
+mod plain;
+
 use crate::{Entry, Event, History, Malformed, Time};
+use plain::Plain;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read, Write};
 use xxhash_rust::xxh3::Xxh3;
@@ -187,6 +190,7 @@ pub fn scan(
     mut visit: impl FnMut(usize, Entry) -> Result<(), ReadError>,
 ) -> Result<Option<Torn>, ReadError> {
     let mut bytes = Vec::new();
+    let mut plain = Plain::default();
     let mut line = 0;
     loop {
         let count = read_line(&mut source, line, &mut bytes)?;
@@ -201,10 +205,12 @@ pub fn scan(
         if bytes.last() != Some(&b'\n') {
             return Ok(Some(Torn { line, bytes: count }));
         }
-        match serde_json::from_slice::<Entry>(&bytes) {
-            Ok(entry) => visit(line, entry)?,
-            Err(error) => return Err(ReadError::Garbled { line, why: error.to_string() }),
-        }
+        let garbled = |error: serde_json::Error| ReadError::Garbled { line, why: error.to_string() };
+        let entry = match plain.entry(&bytes) {
+            Some(entry) => entry,
+            None => serde_json::from_slice(&bytes).map_err(garbled)?,
+        };
+        visit(line, entry)?;
     }
 }
 
