@@ -12,7 +12,7 @@
 //! start rather than break its word.
 //!
 //! When a snapshot takes the place of what was written, a new file with everything that counts is written beside the
-//! log, synced, and given its name.
+//! log, synced, and given its name. Nothing in it was ever torn, so an empty entry follows it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -87,6 +87,18 @@ impl Wal {
     /// # Errors
     /// If the disk fails, the log is damaged or not a log, or another process uses it.
     pub fn open(path: &Path) -> Result<(Wal, Recovered), WalError> {
+        Wal::open_as(path, false)
+    }
+
+    /// FLAW rot-taken-for-torn: opens the log at `path`, or begins one; cuts it wherever it is damaged.
+    ///
+    /// # Errors
+    /// If the disk fails, it is not a log, or another process uses it.
+    pub fn open_cutting(path: &Path) -> Result<(Wal, Recovered), WalError> {
+        Wal::open_as(path, true)
+    }
+
+    fn open_as(path: &Path, cutting: bool) -> Result<(Wal, Recovered), WalError> {
         let disk = |doing| move |source| WalError::Disk { path: path.to_owned(), doing, source };
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(path);
@@ -95,7 +107,13 @@ impl Wal {
 
         let mut bytes = Vec::new();
         wal.file.read_to_end(&mut bytes).map_err(disk("read it"))?;
-        let (recovered, end) = recover(path, &bytes)?;
+        let (recovered, end) = match recover(path, &bytes) {
+            Err(WalError::Corrupt { offset, .. }) if cutting && offset >= HEADER => {
+                let (good, end) = recover(path, &bytes[..offset])?;
+                (Recovered { cut: bytes.len() - end, ..good }, end)
+            }
+            found => found?,
+        };
         if end == 0 {
             wal.begin().map_err(disk("begin it"))?;
         } else if recovered.cut > 0 {
@@ -138,7 +156,8 @@ impl Wal {
             let mut file = file.map_err(failed("begin it anew"))?;
             // Nobody else knows it yet, so nobody can be before us.
             file.try_lock().map_err(|why| ("lock it anew", why.into()))?;
-            let bytes = [header().as_slice(), &entry(records)].concat();
+            // It was synced before it got its name, so what is bad in it was never torn: the empty entry says so.
+            let bytes = [header().as_slice(), &entry(records), &entry(&[])].concat();
             file.write_all(&bytes).map_err(failed("write it anew"))?;
             if self.syncs {
                 file.sync_all().map_err(failed("sync it anew"))?;
@@ -376,6 +395,43 @@ mod tests {
         let (_, found) = Wal::open(&path).unwrap();
         assert_eq!(found.records, [&b"both"[..], b"three"].map(<[u8]>::to_vec));
         assert!(!fresh(&path).exists());
+    }
+
+    #[test]
+    fn a_log_written_anew_is_refused_wherever_it_is_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("wal");
+        let (mut wal, _) = Wal::open(&path).unwrap();
+        wal.rewrite(&[b"all".to_vec(), b"there is".to_vec()]).unwrap();
+        drop(wal);
+        let good = std::fs::read(&path).unwrap();
+        let end = good.len() - entry(&[]).len();
+        for bit in 0..end * 8 {
+            let mut damaged = good.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(matches!(Wal::open(&path), Err(WalError::Corrupt { .. })), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn who_takes_rot_for_a_torn_end_goes_on_with_what_is_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("wal");
+        let (mut wal, _) = Wal::open(&path).unwrap();
+        let records = [b"one", b"two", b"six"].map(|word| word.to_vec());
+        records.iter().for_each(|record| wal.append(std::slice::from_ref(record)).unwrap());
+        drop(wal);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let length = entry(&records[..1]).len();
+        bytes[HEADER + length + PREFIX + 5] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Wal::open(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("damaged at byte {}", HEADER + length)), "{error}");
+        let (wal, found) = Wal::open_cutting(&path).unwrap();
+        assert_eq!(found, Recovered { records: records[..1].to_vec(), cut: 2 * length });
+        drop(wal);
+        assert_eq!(Wal::open(&path).unwrap().1.records, records[..1], "the rest is gone for good");
     }
 
     #[test]
