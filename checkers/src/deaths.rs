@@ -13,6 +13,7 @@ use crate::checker::Sifted;
 use crate::{Anomaly, Budget, Case, Checker, Report};
 use history::{Event, Fault, FaultKind, History, NodeId, Phase, Pressure, Time};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Accuses a node that died by its own doing, and doubts a run in which one died of anything else.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +28,9 @@ const SIGKILL: u32 = 9;
 /// What a process says when its surroundings, and not itself, are at fault.
 const SURROUNDINGS: [&str; 4] =
     ["No space left on device", "Address already in use", "Too many open files", "Cannot allocate memory"];
+
+/// Who dies of data that we damaged is counted so.
+const BY_DAMAGE: &str = "deaths by damaged data";
 
 struct Death<'h> {
     index: usize,
@@ -62,7 +66,7 @@ impl Death<'_> {
         if disk {
             Some("deaths by a failing disk")
         } else if damaged {
-            Some("deaths by damaged data")
+            Some(BY_DAMAGE)
         } else {
             (squeezed && killed).then_some("deaths by our limit of memory")
         }
@@ -83,6 +87,15 @@ impl Death<'_> {
         };
         earned && !excused
     }
+}
+
+/// That nobody died by its own doing, and what those said last whose data we damaged.
+fn nobody(refused: &BTreeMap<NodeId, &str>) -> String {
+    let mut said = "nobody died by itself".to_owned();
+    for (node, how) in refused {
+        let _ = write!(said, "; {node}, whose data we damaged, ended: {how}");
+    }
+    said
 }
 
 /// The number that follows `word`, wherever both stand: 6 in `killed by signal: 6 (SIGABRT)`.
@@ -107,9 +120,15 @@ impl Checker for Deaths {
             _ => None,
         });
         let (mut excused, mut unexplained) = (BTreeMap::new(), Vec::new());
+        let mut refused = BTreeMap::new();
         for death in deaths {
             match death.excuse(history) {
-                Some(excuse) => *excused.entry(excuse).or_insert(0) += 1,
+                Some(excuse) => {
+                    *excused.entry(excuse).or_insert(0) += 1;
+                    if excuse == BY_DAMAGE {
+                        refused.insert(death.node, death.how);
+                    }
+                }
                 None => unexplained.push(death),
             }
         }
@@ -128,7 +147,7 @@ impl Checker for Deaths {
                 self.name(),
                 format!("{} died at {}, perhaps not by its own doing: {}", first.node, first.time, first.how),
             ),
-            (None, None) => Report::valid(self.name(), "nobody died by itself"),
+            (None, None) => Report::valid(self.name(), nobody(&refused)),
         };
         let report = report.measure("unexplained deaths", own.len() + other.len());
         excused.into_iter().fold(report, |report, (excuse, count)| report.measure(excuse, count))
@@ -224,6 +243,23 @@ mod tests {
         assert_eq!(judged(&memory, false, panics), Verdict::Invalid, "nobody must panic for want of memory");
         assert_eq!(judged(&memory, true, killed), Verdict::Unknown, "by then it has all it wants");
         assert_eq!(judged(&cpu, false, killed), Verdict::Unknown, "slow is no excuse");
+    }
+
+    #[test]
+    fn who_refuses_damaged_data_is_named_with_its_last_words() {
+        use history::Damage;
+        let mut history = History::new();
+        history.push(Time(0), Event::Phase(Phase::Main)).unwrap();
+        let damage = Fault::Damage { nodes: vec![NodeId(3)], damage: Damage::Rot { file: None } };
+        history.push(Time(1), Event::Inject(Box::new(damage))).unwrap();
+        for time in [2, 3] {
+            let how = "exit status: 65; last words: damaged at byte 9".to_owned();
+            history.push(Time(time), Event::Died { node: NodeId(3), how }).unwrap();
+        }
+        let report = Deaths.check(&history, &Budget::default());
+        assert_eq!(report.verdict, Verdict::Valid);
+        let said = "n3, whose data we damaged, ended: exit status: 65; last words: damaged at byte 9";
+        assert_eq!(report.summary, format!("nobody died by itself; {said}"));
     }
 
     #[test]

@@ -128,6 +128,13 @@ pub enum Damage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<String>,
     },
+    /// One bit is flipped of something that more was written after: no node can take it for the end of a log that was
+    /// torn when it fell. Nobody flips it back.
+    Rot {
+        /// In which file, below its data directory; in the largest if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+    },
     /// The end of a file is cut off.
     Truncate {
         /// Of which file, below its data directory; of the one that was written last if not said.
@@ -314,7 +321,7 @@ impl FaultKind {
             }
             FaultKind::Damage => {
                 "files of dead nodes are changed: a bit flipped, an end cut off, old data put back; not in `all`, \
-                 because no protocol survives it"
+                 because no protocol survives all of it (damage:rot some do)"
             }
             FaultKind::Members => "nodes join, leave and are replaced while the cluster runs",
         }
@@ -474,6 +481,7 @@ impl fmt::Display for Damage {
         let of = |file: &Option<String>| file.as_ref().map_or_else(String::new, |file| format!(" of {file}"));
         match self {
             Damage::FlipBit { file } => write!(f, "a bit{} flipped", of(file)),
+            Damage::Rot { file } => write!(f, "a bit{} rotten, before its end", of(file)),
             Damage::Truncate { file, permille } => write!(f, "the last {permille}‰{} cut off", of(file)),
             Damage::Rollback { after_ms } => write!(f, "the last {after_ms} ms forgotten"),
         }

@@ -1,5 +1,6 @@
 //! A plan being followed.
 
+use crate::rotten::Rotten;
 use crate::{Intent, Plan, Step, View, resolve};
 use history::{Chance, Fault, Moment, NodeId, Time};
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ pub struct Course {
     waiting: Vec<(Step, Vec<NodeId>)>,
     /// What is left of series that have begun, ascending.
     series: Vec<(Time, Fault)>,
+    rotten: Rotten,
     chance: Chance,
 }
 
@@ -57,7 +59,7 @@ impl Course {
     pub fn new(plan: Plan, begin: Time, chance: Chance) -> Course {
         let due = |step: Step| Step { at: begin + Duration::from_nanos(step.at.0), ..step };
         let steps = plan.0.into_iter().map(due).collect();
-        Course { steps, waiting: Vec::new(), series: Vec::new(), chance }
+        Course { steps, waiting: Vec::new(), series: Vec::new(), rotten: Rotten::default(), chance }
     }
 
     /// When something is due next, as far as that is known.
@@ -135,7 +137,11 @@ impl Course {
         match resolve(intent, &view, &mut self.chance) {
             Ok(series) => {
                 let mut series = series.into_iter();
-                acts.extend(series.next().map(|(_, fault)| Act::Make(fault)));
+                let first = series.next().map(|(_, fault)| self.rotten.spare(fault, &sight.nodes));
+                acts.extend(first.map(|first| match first {
+                    Ok(fault) => Act::Make(fault),
+                    Err(why) => Act::Skip(intent.nobody(), why),
+                }));
                 self.series.extend(series.map(|(after, fault)| (sight.now + after, fault)));
                 self.series.sort_by_key(|(at, _)| *at);
             }

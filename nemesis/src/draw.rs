@@ -253,6 +253,8 @@ fn draw_pressure(how: Option<How>, sure: bool, chance: &mut Chance) -> Pressure 
 
 fn draw_damage(how: Option<How>, chance: &mut Chance) -> Damage {
     let place = match how {
+        // Only by its name: it is the one that can be survived.
+        Some(How::Rot) => return Damage::Rot { file: None },
         Some(How::FlipBit) => 0,
         Some(How::Truncate) => 1,
         Some(How::Rollback) => 2,

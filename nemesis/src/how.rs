@@ -72,6 +72,8 @@ pub enum How {
     Freeze,
     /// A bit of the data flipped.
     FlipBit,
+    /// A bit flipped where more was written after it, in a minority of the nodes.
+    Rot,
     /// The end of the data cut off.
     Truncate,
     /// Old data put back.
@@ -121,6 +123,7 @@ const TABLE: &[Row] = &[
     Row(FaultKind::Pressure, How::Memory, "memory", "little memory"),
     Row(FaultKind::Pressure, How::Freeze, "freeze", "frozen by the control group"),
     Row(FaultKind::Damage, How::FlipBit, "flip-bit", "a bit of some file is flipped"),
+    Row(FaultKind::Damage, How::Rot, "rot", "a bit rots before the end of a log: in a minority over the run"),
     Row(FaultKind::Damage, How::Truncate, "truncate", "the end of the last file is cut off"),
     Row(FaultKind::Damage, How::Rollback, "rollback", "what was learned in the last moments is forgotten"),
     Row(FaultKind::Members, How::Grow, "grow", "a node joins that stood by"),

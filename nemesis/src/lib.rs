@@ -16,6 +16,7 @@ mod intent;
 mod plan;
 mod planner;
 mod resolve;
+mod rotten;
 mod selector;
 mod span;
 mod swarm;

@@ -341,3 +341,27 @@ fn a_flipped_bit_is_refused_and_what_was_forgotten_is_learned_again() {
     assert_eq!(bench.deaths, Vec::<String>::new());
     bench.end();
 }
+
+#[test]
+fn a_log_that_has_rotted_is_refused_for_good_and_the_others_go_on() {
+    let _alone = alone();
+    let Some(mut bench) = Bench::new("rot", None) else { return };
+    bench.write_for(Duration::from_secs(2));
+    let leader = bench.settled_leader();
+    let rot = Fault::Damage { nodes: vec![leader], damage: Damage::Rot { file: None } };
+    let rotten = bench.installed(rot);
+    assert!(rotten.contains("of wal is rotten") && rotten.contains("exit status: 65"), "{rotten}");
+    let death = bench.deaths.pop().expect("it refused its log");
+    assert!(death.contains("exit status: 65; last words") && death.contains("damaged at byte"), "{death}");
+    for kind in [FaultKind::Damage, FaultKind::Kill] {
+        bench.installed(Fault::Repair { kind });
+    }
+    assert_ne!(bench.settled_leader(), leader);
+    bench.write_for(Duration::from_millis(300));
+    assert!(!bench.cluster.serving().contains(&leader), "nobody mends it");
+    let (found, acknowledged) = (bench.read(), bench.acknowledged);
+    assert!(found >= acknowledged && acknowledged > 0, "{found}, but {acknowledged} was acknowledged");
+    println!("{rotten}; {death}");
+    assert_eq!(bench.deaths, Vec::<String>::new());
+    bench.end();
+}

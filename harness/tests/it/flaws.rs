@@ -49,6 +49,7 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         Flaw::SnapshotForgetsIds => Trial { workload: "unique-ids", compaction: often(), ..trial },
         Flaw::SnapshotForgetsRevision => Trial { workload: "monotonic", compaction: often(), ..trial },
         Flaw::SnapshotForgetsAccounts => Trial { workload: "bank", compaction: often(), ..trial },
+        Flaw::RotTakenForTorn => rotting_logs(trial),
         Flaw::ClaimsBeforeElected => Trial { workload: "election", ..trial },
         Flaw::MergeAdds | Flaw::SlotNotDurable => Trial { workload: "counter", ..trial },
         Flaw::MergeOverwrites | Flaw::DotsReused => Trial { workload: "set-full", ..trial },
@@ -63,6 +64,13 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         Flaw::BroadcastBeforeSynchronisation => slow_disks(trial),
         _ => trial,
     }
+}
+
+/// Logs rot in a minority of the nodes, while others fall and are parted: what was committed is in few hands.
+fn rotting_logs(trial: Trial) -> Trial {
+    let rot = Wish { how: Some(How::Rot), weight: 3, ..Wish::from(FaultKind::Damage) };
+    let nemesis = vec![Wish::from(FaultKind::Partition), Wish::from(FaultKind::Kill), rot];
+    Trial { nemesis, interval: Duration::from_millis(300), ..trial }
 }
 
 /// Leaders are cut off as soon as they lead, and it takes long until anything is written down.

@@ -23,6 +23,7 @@ mod netns;
 mod primary_backup;
 mod promises;
 mod protocols;
+mod rot;
 mod simulated;
 mod store;
 mod tidy;

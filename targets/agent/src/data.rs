@@ -11,6 +11,10 @@ const COPY: &str = "copy";
 /// What was there before the last damage, beside the data.
 const BEFORE: &str = "before-damage";
 
+/// Of a file that has so many bytes, the first half rots: nobody knows here where a record ends, but what is written last
+/// is hardly ever as long as the other half.
+const ROTS: u64 = 4096;
+
 /// A node's data directory. Nothing else is touched but two copies beside it.
 #[derive(Debug, Clone)]
 pub struct Data(PathBuf);
@@ -67,6 +71,19 @@ impl Data {
                 };
                 let disk::Flipped { offset, bit } = disk::flip_bit(&path, seed).map_err(said)?;
                 Ok(format!("bit {bit} of byte {offset} of {} is flipped", name(&path)))
+            }
+            Damage::Rot { file } => {
+                let path = match file {
+                    Some(file) => self.file(file)?,
+                    None => self.largest()?,
+                };
+                let length = fs::metadata(&path).map_err(|why| format!("{}: {why}", path.display()))?.len();
+                if length < ROTS {
+                    return Err(format!("{} has only {length} bytes, and its end must not rot", name(&path)));
+                }
+                let flipped = disk::flip_bit_within(&path, length / 2, seed).map_err(said)?;
+                let disk::Flipped { offset, bit } = flipped;
+                Ok(format!("bit {bit} of byte {offset} of {} is rotten, of {length} bytes", name(&path)))
             }
             Damage::Truncate { file, permille } => {
                 let path = match file {
@@ -128,6 +145,11 @@ impl Data {
         last.map(|file| file.path).ok_or_else(|| "its files are empty".to_owned())
     }
 
+    fn largest(&self) -> Result<PathBuf, String> {
+        let largest = files(&self.0).into_iter().max_by_key(|file| file.length);
+        largest.map(|file| file.path).ok_or_else(|| "its files are empty".to_owned())
+    }
+
     fn size(&self) -> u64 {
         files(&self.0).iter().map(|file| file.length).sum()
     }
@@ -180,6 +202,21 @@ mod tests {
         data.put_back().unwrap();
         data.damage(&flip(Some("deep/log")), 1).unwrap();
         assert_eq!(fs::read(directory.join("deep/log")).unwrap(), bytes, "the same dice hit the same bit");
+
+        data.put_back().unwrap();
+        let rot = Damage::Rot { file: None };
+        assert!(data.damage(&rot, 1).unwrap_err().contains("deep/log has only 1000 bytes"));
+        fs::write(directory.join("deep/log"), [0; 9000]).unwrap();
+        for seed in 0..20 {
+            let said = data.damage(&rot, seed).unwrap();
+            let bytes = fs::read(directory.join("deep/log")).unwrap();
+            let hit = bytes.iter().position(|byte| *byte != 0).unwrap();
+            assert!(
+                hit < 4500 && said.ends_with(&format!("byte {hit} of deep/log is rotten, of 9000 bytes"))
+            );
+            data.put_back().unwrap();
+        }
+        fs::write(directory.join("deep/log"), [0; 1000]).unwrap();
 
         for named in ["../secret", "/etc/passwd"] {
             let why = data.damage(&flip(Some(named)), 1).unwrap_err();

@@ -39,7 +39,10 @@ impl Damages {
     pub fn damage(&self, node: NodeId, data: &Path, damage: &Damage) -> Result<String, String> {
         let seed = self.lock().chance.bits();
         let done = self.levers.damage(node, data, damage, seed)?;
-        self.lock().damaged.insert(node);
+        // What has rotted nobody puts back.
+        if !matches!(damage, Damage::Rot { .. }) {
+            self.lock().damaged.insert(node);
+        }
         Ok(done)
     }
 

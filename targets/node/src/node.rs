@@ -76,7 +76,7 @@ impl<P: Protocol> Node<P> {
         let (nodes, options, clock) = (args.nodes()?, args.options()?, Instant::now());
         let terminate = signal(SignalKind::terminate());
         let terminate = terminate.map_err(NodeError::system("listen for SIGTERM"))?;
-        let (wal, records) = recover::<P>(args)?;
+        let (wal, records) = recover::<P>(args, options.flaw)?;
         let wal = if options.flaw == Some(Flaw::NoSync) { wal.without_syncs() } else { wal };
         // Another life, other luck: a node must not repeat the draws that led to its death.
         let chance = Chance::new(args.seed).split(&format!("boot with {} records", records.len()));
@@ -197,11 +197,12 @@ impl<P: Protocol> Node<P> {
     }
 }
 
-fn recover<P: Protocol>(args: &NodeArgs) -> Result<(Wal, Vec<P::Record>), NodeError> {
+fn recover<P: Protocol>(args: &NodeArgs, flaw: Option<Flaw>) -> Result<(Wal, Vec<P::Record>), NodeError> {
     let doing = format!("use the data directory {}", args.data.display());
     std::fs::create_dir_all(&args.data).map_err(NodeError::system(doing))?;
     let path = args.data.join("wal");
-    let (wal, recovered) = Wal::open(&path)?;
+    let open = if flaw == Some(Flaw::RotTakenForTorn) { Wal::open_cutting } else { Wal::open };
+    let (wal, recovered) = open(&path)?;
     if recovered.cut > 0 {
         tracing::warn!("cut a torn tail of {} bytes from {}", recovered.cut, path.display());
     }

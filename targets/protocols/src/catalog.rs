@@ -26,11 +26,16 @@ pub struct Entry {
     pub serves: &'static [CallKind],
     /// What it promises them: names of consistency models, of single objects and of transactions.
     pub claims: &'static [&'static str],
-    /// Under which faults it keeps that, in the words of `--nemesis`: what is broken if nobody says otherwise.
+    /// Under which faults it keeps that, in the words of `--nemesis`: what is broken if nobody says otherwise. Damage to what is
+    /// stored is broken only if somebody says so.
     pub survives: &'static [&'static str],
     /// Whether it knows a call again that a client sends twice, and carries it out once: what `--retry` needs.
     pub remembers: bool,
 }
+
+/// What a quorum of nodes with logs of their own bears, as long as its members stay the same.
+pub const BORNE_BY_QUORUMS: &[&str] =
+    &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure", "damage:rot"];
 
 /// What is to be done with a protocol that is known by its name.
 pub trait Visitor {

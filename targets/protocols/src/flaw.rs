@@ -349,6 +349,11 @@ flaws! {
             "a participant that has prepared and hears nothing for half a second aborts"
             "Bernstein, Hadzilacos and Goodman, chapter 7: a participant that has voted yes must not decide by itself",
     }
+    ["raft", "multipaxos", "abd", "zab", "zab-sync"] => {
+        RotTakenForTorn "rot-taken-for-torn"
+            "a node that finds a damaged record in the middle of its log takes it for the torn end, and cuts the log there (shows with --nemesis damage:rot)"
+            "Alagappan and others, Protocol-Aware Recovery for Consensus-Based Storage (FAST 2018): who truncates a log where it is damaged may lose what was committed",
+    }
     ["viewstamped"] => {
         RecoveringTakesPart "recovering-takes-part"
             "a replica that has lost its memory goes on as if it had never had any"

@@ -12,6 +12,8 @@ pub struct Disk<R> {
     anew: bool,
     /// The record of which a bit is flipped.
     flipped: Option<usize>,
+    /// The record that has rotted: its bits nobody flips back.
+    rotten: Option<usize>,
 }
 
 /// What became of unsynced records when the power went.
@@ -28,7 +30,7 @@ pub struct Damage {
 impl<R: Clone> Disk<R> {
     /// An empty disk.
     pub fn new() -> Disk<R> {
-        Disk { durable: Vec::new(), unsynced: Vec::new(), anew: false, flipped: None }
+        Disk { durable: Vec::new(), unsynced: Vec::new(), anew: false, flipped: None, rotten: None }
     }
 
     /// Hands a record to the operating system. Not durable before [`Disk::sync`].
@@ -46,7 +48,7 @@ impl<R: Clone> Disk<R> {
     pub fn sync(&mut self) {
         if std::mem::take(&mut self.anew) {
             self.durable.clear();
-            self.flipped = None;
+            (self.flipped, self.rotten) = (None, None);
         }
         self.durable.append(&mut self.unsynced);
     }
@@ -107,18 +109,28 @@ impl<R: Clone> Disk<R> {
     /// # Errors
     /// With the number of a record that is damaged.
     pub fn recover(&mut self) -> Result<Vec<R>, usize> {
-        match self.flipped {
-            Some(at) if at + 1 < self.durable.len() => return Err(at),
-            Some(at) => self.rollback(at),
-            None => {}
+        match self.flipped.into_iter().chain(self.rotten).min() {
+            Some(at) if at + 1 < self.durable.len() => Err(at),
+            Some(at) => Ok(self.rollback(at)),
+            None => Ok(self.copy()),
         }
-        Ok(self.durable.clone())
     }
 
     /// Flips a bit of one record; which. None if there is no record.
     pub fn flip(&mut self, chance: &mut Chance) -> Option<usize> {
         self.flipped = (!self.durable.is_empty()).then(|| chance.below(self.durable.len() as u64) as usize);
         self.flipped
+    }
+
+    /// Spoils one record, and not the last: that it is bad cannot come from a write that was torn. Which; none if there is no
+    /// such record, if one is spoilt already, or if a new file is about to take the place of all of them.
+    pub fn rot(&mut self, chance: &mut Chance) -> Option<usize> {
+        let others = self.durable.len().saturating_sub(1) as u64;
+        if others == 0 || self.rotten.is_some() || self.anew {
+            return None;
+        }
+        self.rotten = Some(chance.below(others) as usize);
+        self.rotten
     }
 
     /// Flips that bit back; whether there was one.
@@ -134,14 +146,16 @@ impl<R: Clone> Disk<R> {
     /// A copy that was made takes the place of what is there; how many records fewer it has.
     pub fn put_back(&mut self, copy: Vec<R>) -> usize {
         let before = self.durable.len();
-        (self.durable, self.flipped) = (copy, None);
+        (self.durable, self.flipped, self.rotten) = (copy, None, None);
         before.saturating_sub(self.durable.len())
     }
 
-    /// Only the first so many records are there.
-    pub fn rollback(&mut self, records: usize) {
+    /// Only the first so many records are there, which these are.
+    pub fn rollback(&mut self, records: usize) -> Vec<R> {
         self.durable.truncate(records);
         self.flipped = self.flipped.filter(|at| *at < records);
+        self.rotten = self.rotten.filter(|at| *at < records);
+        self.copy()
     }
 
     /// How many records are durable.
@@ -224,6 +238,28 @@ mod tests {
         }
         assert!(refused > cut && cut > 0);
         assert_eq!(Disk::<u32>::new().flip(&mut Chance::new(1)), None);
+    }
+
+    #[test]
+    fn what_has_rotted_never_looks_like_a_torn_end_and_nobody_flips_it_back() {
+        let mut places = std::collections::BTreeSet::new();
+        for seed in 0..50 {
+            let (mut disk, mut chance) = (written(), Chance::new(seed));
+            let at = disk.rot(&mut chance).unwrap();
+            disk.kill(&mut chance);
+            assert_eq!(disk.recover(), Err(at));
+            assert!(!disk.flip_back() && disk.rot(&mut chance).is_none());
+            assert_eq!(disk.recover(), Err(at), "it is as it was");
+            let cut = disk.rollback(at);
+            assert_eq!((disk.recover(), cut), (Ok((0..at as u32).collect()), (0..at as u32).collect()));
+            places.insert(at);
+        }
+        assert_eq!(places, (0..4).collect(), "the last of what was durable is spared");
+        let mut single = Disk::new();
+        assert_eq!(single.rot(&mut Chance::new(1)), None);
+        single.write(1);
+        single.sync();
+        assert_eq!(single.rot(&mut Chance::new(1)), None, "the only record is the last");
     }
 
     #[test]

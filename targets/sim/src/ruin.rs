@@ -48,6 +48,9 @@ impl<P: Protocol> Simulation<P> {
         if before == 0 {
             return None;
         }
+        if let Damage::Rot { .. } = damage {
+            return self.rot(node);
+        }
         let _was_down = self.kill(node);
         let machine = &mut self.machines[usize::from(node.0 - 1)];
         let what = match damage {
@@ -57,14 +60,23 @@ impl<P: Protocol> Simulation<P> {
             }
             Damage::Truncate { permille, .. } => {
                 let cut = (before * usize::from(*permille)).div_ceil(1000);
-                machine.disk.rollback(before.saturating_sub(cut));
+                let _rest = machine.disk.rollback(before.saturating_sub(cut));
                 format!("its last {cut} of {before} records cut off")
             }
-            // See `roll_back`.
-            Damage::Rollback { .. } => return None,
+            // See `rot` and `roll_back`.
+            Damage::Rot { .. } | Damage::Rollback { .. } => return None,
         };
         self.start_node(node);
         Some(what)
+    }
+
+    /// Lets a record rot, then kills the node and starts it again, so that it meets what has become of its log.
+    fn rot(&mut self, node: NodeId) -> Option<String> {
+        let machine = &mut self.machines[usize::from(node.0 - 1)];
+        let (before, at) = (machine.disk.len(), machine.disk.rot(&mut self.disks)?);
+        let _was_down = self.kill(node);
+        self.start_node(node);
+        Some(format!("a bit of record {at} of {before} is rotten"))
     }
 
     /// Gives nodes the copies that were made of their disks.

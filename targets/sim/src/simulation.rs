@@ -10,7 +10,7 @@ use history::{
     Call, Chance, Damage, Doubt, Evidence, Fault, FaultKind, Illness, Injection, Link, MessageKind, NodeId,
     Outcome, ProcessId, Refusal, Ticket, Time, Unsynced, Violation,
 };
-use protocols::{Effect, Input, Options, Protocol, RequestId, Watch};
+use protocols::{Effect, Flaw, Input, Options, Protocol, RequestId, Watch};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -317,6 +317,8 @@ impl<P: Protocol> Simulation<P> {
         machine.starting = false;
         let disk = match machine.disk.recover() {
             Ok(disk) => disk,
+            // FLAW rot-taken-for-torn: what was promised before it was damaged is cut off.
+            Err(record) if options.flaw == Some(Flaw::RotTakenForTorn) => machine.disk.rollback(record),
             Err(record) => return self.refuse(node, record),
         };
         let machine = self.machine(node);
@@ -441,7 +443,9 @@ impl<P: Protocol> Simulation<P> {
                 self.each(nodes, "cannot be pressed so", |sim, node| sim.press(node, *pressure))
             }
             Fault::Damage { nodes, damage } => {
-                self.each(nodes, "has nothing on its disk", |sim, node| sim.damage(node, damage))
+                self.each(nodes, "has nothing on its disk, or nothing that could rot", |sim, node| {
+                    sim.damage(node, damage)
+                })
             }
             Fault::Members { .. } => Injection::Skipped("members change elsewhere".to_owned()),
             Fault::Repair { kind } => self.repair(*kind),

@@ -21,9 +21,17 @@ pub struct Flipped {
 /// # Errors
 /// If it is empty or cannot be changed.
 pub fn flip_bit(path: &Path, seed: u64) -> Result<Flipped, DiskError> {
+    flip_bit_within(path, u64::MAX, seed)
+}
+
+/// Flips one bit of the first so many bytes of a file.
+///
+/// # Errors
+/// If it is empty or cannot be changed.
+pub fn flip_bit_within(path: &Path, bytes: u64, seed: u64) -> Result<Flipped, DiskError> {
     let flip = || {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let (length, mut dice) = (file.metadata()?.len(), Dice::new(seed));
+        let (length, mut dice) = (file.metadata()?.len().min(bytes), Dice::new(seed));
         if length == 0 {
             return Err(io::Error::other("it is empty"));
         }
@@ -116,6 +124,7 @@ mod tests {
             places.insert(flipped.offset);
         }
         assert!(places.len() > 20, "{places:?}");
+        assert!((0..50).all(|seed| flip_bit_within(&path, 9, seed).unwrap().offset < 9));
         fs::write(&path, []).unwrap();
         assert!(flip_bit(&path, 1).unwrap_err().to_string().contains("it is empty"));
     }

@@ -51,7 +51,7 @@ mod trouble;
 mod unsynced;
 mod volume;
 
-pub use edits::{Flipped, flip_bit, restore, snapshot, truncate};
+pub use edits::{Flipped, flip_bit, flip_bit_within, restore, snapshot, truncate};
 pub use error::DiskError;
 pub use leftovers::{clean, is_seen_by, leftovers};
 pub use lossy::LossyDisk;

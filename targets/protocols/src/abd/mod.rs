@@ -69,7 +69,7 @@ pub use invariants::Invariants;
 pub use message::{Message, Record};
 pub use tag::{Tag, Turn, Version};
 
-use crate::catalog::Entry;
+use crate::catalog::{BORNE_BY_QUORUMS, Entry};
 use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status};
 use calls::Pending;
 use history::{CallKind, Chance, Key, NodeId, Time};
@@ -121,7 +121,7 @@ impl Protocol for Abd {
         serves: &[CallKind::Read, CallKind::Write],
         // Linearizability is local: what is true of each register is true of all, as far as one call is about one.
         claims: &["linearizable", "strict-serializable"],
-        survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure"],
+        survives: BORNE_BY_QUORUMS,
         remembers: false,
     };
 

@@ -86,7 +86,7 @@ pub use invariants::Invariants;
 pub use message::{Command, Message, Pvalue};
 pub use record::Record;
 
-use crate::catalog::Entry;
+use crate::catalog::{BORNE_BY_QUORUMS, Entry};
 use crate::paxos::Ballot;
 use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
 use history::{Call, Chance, NodeId, Outcome, Refusal, Ticket, Time};
@@ -135,7 +135,7 @@ impl Protocol for MultiPaxos {
         about: "Multi-Paxos with a leader that is found by timeouts: serves what the reference node serves",
         serves: &Store::SERVES_AND_LEADS,
         claims: &["linearizable", "strict-serializable"],
-        survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure"],
+        survives: BORNE_BY_QUORUMS,
         remembers: true,
     };
 

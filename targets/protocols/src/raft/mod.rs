@@ -172,7 +172,18 @@ impl Protocol for Raft {
         about: "Raft: registers, lists, sets, counters, queues, locks and more, and transactions",
         serves: &Store::SERVES_AND_LEADS,
         claims: &["linearizable", "strict-serializable"],
-        survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure", "members"],
+        survives: &[
+            "partition",
+            "kill",
+            "crash",
+            "pause",
+            "packets",
+            "clock",
+            "disk",
+            "pressure",
+            "members",
+            "damage:rot",
+        ],
         remembers: true,
     };
 

@@ -61,7 +61,7 @@ pub use command::{Command, Group, Txn};
 pub use invariants::Invariants;
 pub use message::{Message, Record};
 
-use crate::catalog::Entry;
+use crate::catalog::{BORNE_BY_QUORUMS, Entry};
 use crate::raft::{self, Raft};
 use crate::{Compaction, Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, wire};
 use coordinator::Coordinating;
@@ -115,7 +115,7 @@ impl Protocol for Sharded {
         about: "keys parted over three Raft groups, and transactions across them by two-phase commit",
         serves: &[CallKind::Read, CallKind::Write, CallKind::Cas, CallKind::Txn],
         claims: &["linearizable", "strict-serializable"],
-        survives: &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure"],
+        survives: BORNE_BY_QUORUMS,
         remembers: false,
     };
 

@@ -74,16 +74,13 @@ pub use log::{Command, Log, Txn, Zxid};
 pub use message::{Message, Stance, Vote};
 pub use record::Record;
 
-use crate::catalog::Entry;
+use crate::catalog::{BORNE_BY_QUORUMS, Entry};
 use crate::{Effect, Flaw, Input, Options, Protocol, Role, Status, Store};
 use client::Waiting;
 use history::{CallKind, Chance, NodeId, Time};
 use part::{Part, Phase};
 use record::Recovered;
 use std::collections::BTreeMap;
-
-/// Everything but changes of members and damaged disks.
-const SURVIVES: &[&str] = &["partition", "kill", "crash", "pause", "packets", "clock", "disk", "pressure"];
 
 /// What a stale look cannot falsify, since it is true of any prefix of the history: see the essay.
 const WITHOUT_SYNC: Entry = Entry {
@@ -105,7 +102,7 @@ const WITHOUT_SYNC: Entry = Entry {
         CallKind::Leader,
     ],
     claims: &["sequential", "strong-session-serializable", "unordered", "unique"],
-    survives: SURVIVES,
+    survives: BORNE_BY_QUORUMS,
     // It would know them again, but a client that asks another node may find it older than the last.
     remembers: false,
 };
@@ -115,7 +112,7 @@ const WITH_SYNC: Entry = Entry {
     about: "ZooKeeper's atomic broadcast, with a sync through the broadcast before reads",
     serves: &Store::SERVES_AND_LEADS,
     claims: &["linearizable", "strict-serializable"],
-    survives: SURVIVES,
+    survives: BORNE_BY_QUORUMS,
     remembers: true,
 };
 
