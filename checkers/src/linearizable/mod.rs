@@ -27,6 +27,7 @@ pub(crate) mod unique;
 mod witness;
 mod world;
 
+pub(crate) use by_value::ByValue;
 pub(crate) use explain::Teller;
 pub(crate) use meter::{Meter, Stop};
 pub(crate) use prepare::Prepared;

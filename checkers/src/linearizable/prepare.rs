@@ -15,8 +15,8 @@ pub(crate) struct Prepared<A> {
     /// Every object, in the order of first use: its key, and which part of it, if its parts are objects of their
     /// own.
     pub objects: Vec<(Key, Option<Value>)>,
-    /// What each share found: every object belongs to the share that its place leaves, divided by their number.
-    shares: Vec<Share<A>>,
+    /// The items of each, in the order of invocation.
+    items: Vec<Vec<Item<A>>>,
     /// Answers that could never be right, with their keys.
     pub absurd: Vec<(Key, Flaw)>,
     /// How many keys there are.
@@ -39,6 +39,9 @@ const LONG: usize = 1 << 14;
 /// More threads than these only wait for memory.
 const THREADS: usize = 8;
 
+/// Keys up to here are looked up in a table.
+const MOST_KEYS: usize = 1 << 20;
+
 impl<A> Prepared<A> {
     /// Takes `history` apart.
     pub fn of<O: Object<Action = A>>(object: &O, history: &History) -> Result<Prepared<A>, Misfit>
@@ -50,30 +53,47 @@ impl<A> Prepared<A> {
         }
         let count = history.ops().len();
         let threads = if count < LONG { 1 } else { rayon::current_num_threads().min(THREADS) };
-        let places = Places::of(object, history, threads)?;
-        let share = |share| Share::of(object, history, &places, share, threads);
-        let mut shares: Vec<Share<A>> = each(threads, share);
-        let misfit = shares.iter_mut().filter_map(|share| share.misfit.take()).min_by_key(|(at, _)| *at);
-        if let Some((_, misfit)) = misfit {
-            return Err(misfit);
-        }
-        let mut absurd: Vec<_> =
-            shares.iter_mut().flat_map(|share| std::mem::take(&mut share.absurd)).collect();
-        absurd.sort_by_key(|(at, ..)| *at);
-        Ok(Prepared {
-            absurd: absurd.into_iter().map(|(_, key, flaw)| (key, flaw)).collect(),
-            keys: places.keys,
+        let whole = find_whole(object, history);
+        let size = count.div_ceil(threads);
+        let piece = |number| Piece::of(object, history, &whole, number * size, size);
+        let mut prepared = Prepared {
+            objects: Vec::new(),
+            items: Vec::new(),
+            absurd: Vec::new(),
+            keys: 0,
             ops: count,
-            unknown: shares.iter().map(|share| share.unknown).sum(),
-            certain: shares.iter().map(|share| share.certain).sum(),
-            objects: places.objects,
-            shares,
-        })
+            unknown: 0,
+            certain: 0,
+        };
+        let mut places = Places::up_to(count);
+        for piece in each(threads, piece) {
+            prepared.add(piece?, &mut places);
+        }
+        let mut in_parts = FxHashSet::default();
+        let keys = prepared.objects.iter().filter(|(key, part)| part.is_none() || in_parts.insert(*key));
+        prepared.keys = keys.count();
+        Ok(prepared)
+    }
+
+    /// Adds what comes next in the history.
+    fn add(&mut self, piece: Piece<A>, places: &mut Places) {
+        for (object, mut items) in piece.objects.into_iter().zip(piece.items) {
+            match places.of(object, self.objects.len()) {
+                Some(place) => self.items[place].append(&mut items),
+                None => {
+                    self.objects.push(object);
+                    self.items.push(items);
+                }
+            }
+        }
+        self.absurd.extend(piece.absurd);
+        self.unknown += piece.unknown;
+        self.certain += piece.certain;
     }
 
     /// The items of the object at `place`.
     pub fn items(&self, place: usize) -> &[Item<A>] {
-        &self.shares[place % self.shares.len()].items[place / self.shares.len()]
+        &self.items[place]
     }
 }
 
@@ -89,141 +109,79 @@ fn each<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// Which object each operation is about.
+/// The places of objects.
 struct Places {
-    objects: Vec<(Key, Option<Value>)>,
-    /// How many operations each has.
-    counts: Vec<usize>,
-    /// The history in pieces, in order.
-    pieces: Vec<Piece>,
-    keys: usize,
-}
-
-/// Some operations that follow one another.
-struct Piece {
-    /// The first of them.
-    begin: usize,
-    /// The objects that they are about, in the order of first use, and how many of them each has.
-    objects: Vec<((Key, Option<Value>), usize)>,
-    /// Which of those each is about.
-    by_op: Vec<u32>,
-    /// The places of those among all objects.
-    places: Vec<usize>,
+    /// By key: keys are usually counted from somewhere small. [`NEVER`] if it has none.
+    keys: Vec<u32>,
+    others: FxHashMap<(Key, Option<Value>), u32>,
 }
 
 impl Places {
-    fn of<O: Object>(object: &O, history: &History, threads: usize) -> Result<Places, Misfit> {
-        let whole = find_whole(object, history);
-        let size = history.ops().len().div_ceil(threads);
-        let piece = |number| Piece::of(object, history, &whole, number * size, size);
-        let mut pieces = each(threads, piece).into_iter().collect::<Result<Vec<Piece>, Misfit>>()?;
-        let mut places = Places { objects: Vec::new(), counts: Vec::new(), pieces: Vec::new(), keys: 0 };
-        let (mut known, mut in_parts) = (FxHashMap::default(), FxHashSet::default());
-        for piece in &mut pieces {
-            for (object, count) in &piece.objects {
-                let place = *known.entry(*object).or_insert(places.objects.len());
-                if place == places.objects.len() {
-                    let (key, part) = *object;
-                    places.objects.push(*object);
-                    places.counts.push(0);
-                    places.keys += usize::from(part.is_none() || in_parts.insert(key));
-                }
-                places.counts[place] += count;
-                piece.places.push(place);
-            }
+    /// For the objects of so many operations.
+    fn up_to(count: usize) -> Places {
+        Places { keys: vec![NEVER; count.min(MOST_KEYS)], others: FxHashMap::default() }
+    }
+
+    /// The place of an object; nothing if it is new, and then it gets this one.
+    fn of(&mut self, object: (Key, Option<Value>), new: usize) -> Option<usize> {
+        let (Key(key), part) = object;
+        let number = usize::try_from(key).ok().filter(|_| part.is_none());
+        let place = match number.and_then(|number| self.keys.get_mut(number)) {
+            Some(place) => place,
+            None => self.others.entry(object).or_insert(NEVER),
+        };
+        if *place == NEVER {
+            *place = new as u32;
+            return None;
         }
-        Ok(Places { pieces, ..places })
+        Some(*place as usize)
     }
 }
 
-impl Piece {
-    fn of<O: Object>(
+/// What one of several threads makes of operations that follow one another.
+struct Piece<A> {
+    /// The objects that they are about, in the order of first use.
+    objects: Vec<(Key, Option<Value>)>,
+    /// The items of each, in the order of invocation.
+    items: Vec<Vec<Item<A>>>,
+    absurd: Vec<(Key, Flaw)>,
+    unknown: usize,
+    certain: usize,
+}
+
+impl<A> Piece<A> {
+    fn of<O: Object<Action = A>>(
         object: &O,
         history: &History,
         whole: &FxHashSet<Key>,
         begin: usize,
         size: usize,
-    ) -> Result<Piece, Misfit> {
-        let (mut known, mut objects) = (FxHashMap::default(), Vec::new());
-        let mut by_op = Vec::with_capacity(size);
+    ) -> Result<Piece<A>, Misfit> {
+        let mut places = Places::up_to(size);
+        let mut piece =
+            Piece { objects: Vec::new(), items: Vec::new(), absurd: Vec::new(), unknown: 0, certain: 0 };
         for op in (begin..begin + size).map_while(|number| history.nth_op(number)) {
             let key = object.key(op.call).ok_or_else(|| misfit(&op))?;
             let part = object.part(op.call).filter(|_| !whole.contains(&key));
-            let place = *known.entry((key, part)).or_insert(objects.len() as u32);
-            if place as usize == objects.len() {
-                objects.push(((key, part), 0));
-            }
-            objects[place as usize].1 += 1;
-            by_op.push(place);
-        }
-        Ok(Piece { begin, objects, by_op, places: Vec::new() })
-    }
-
-    /// The operations on the objects of one share, with the place of the object in it.
-    fn of_share<'h>(
-        &'h self,
-        history: &'h History,
-        own: usize,
-        shares: usize,
-    ) -> impl Iterator<Item = (Op<'h>, usize)> {
-        let place = |place: &usize| (*place % shares == own).then(|| *place / shares);
-        let places: Vec<Option<usize>> = self.places.iter().map(place).collect();
-        (self.begin..).zip(&self.by_op).filter_map(move |(number, object)| {
-            let place = places[*object as usize]?;
-            Some((history.nth_op(number)?, place))
-        })
-    }
-}
-
-/// What one of several threads makes of the operations on its objects.
-#[derive(Debug)]
-struct Share<A> {
-    /// The items of each of its objects, in the order of invocation.
-    items: Vec<Vec<Item<A>>>,
-    /// With the invocation.
-    absurd: Vec<(usize, Key, Flaw)>,
-    misfit: Option<(usize, Misfit)>,
-    unknown: usize,
-    certain: usize,
-}
-
-impl<A> Share<A> {
-    fn of<O: Object<Action = A>>(
-        object: &O,
-        history: &History,
-        places: &Places,
-        own: usize,
-        shares: usize,
-    ) -> Share<A> {
-        let counts = places.counts.iter().skip(own).step_by(shares);
-        let mut share = Share {
-            items: counts.map(|count| Vec::with_capacity(*count)).collect(),
-            absurd: Vec::new(),
-            misfit: None,
-            unknown: 0,
-            certain: 0,
-        };
-        for (op, place) in places.pieces.iter().flat_map(|piece| piece.of_share(history, own, shares)) {
+            let place = places.of((key, part), piece.objects.len()).unwrap_or_else(|| {
+                piece.objects.push((key, part));
+                piece.items.push(Vec::new());
+                piece.items.len() - 1
+            });
             let unknown = op.outcome.is_unknown();
-            share.unknown += usize::from(unknown);
+            piece.unknown += usize::from(unknown);
             match object.meaning(&op) {
                 Meaning::Nothing => {}
-                Meaning::Misfit => {
-                    share.misfit = Some((op.invoked, misfit(&op)));
-                    break;
-                }
-                Meaning::Absurd(flaw) => {
-                    share.absurd.push((op.invoked, places.objects[place * shares + own].0, flaw))
-                }
+                Meaning::Misfit => return Err(misfit(&op)),
+                Meaning::Absurd(flaw) => piece.absurd.push((key, flaw)),
                 Meaning::Action(action) => {
                     let returned = op.completed.filter(|_| !unknown).map_or(NEVER, |at| at as u32);
-                    let item = Item { action, invoked: op.invoked as u32, returned };
-                    share.certain += usize::from(returned != NEVER);
-                    share.items[place].push(item);
+                    piece.certain += usize::from(returned != NEVER);
+                    piece.items[place].push(Item { action, invoked: op.invoked as u32, returned });
                 }
             }
         }
-        share
+        Ok(piece)
     }
 }
 

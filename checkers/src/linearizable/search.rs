@@ -148,7 +148,7 @@ fn attempt<M: Model>(
         Ok(false) => Some(Answer::None { stuck: plan.position(items, search.furthest) }),
         Err(stop) => Some(Answer::Gone {
             reached: plan.position(items, search.furthest),
-            configurations: search.seen.len(),
+            configurations: search.entered,
             stop,
         }),
     }
@@ -174,6 +174,8 @@ struct Step {
     choices: usize,
     /// Which of them is next.
     next: usize,
+    /// Whether it was the only choice.
+    only: bool,
 }
 
 struct Search<'a, M: Model> {
@@ -196,7 +198,11 @@ struct Search<'a, M: Model> {
     state: u32,
     steps: Vec<Step>,
     choices: Vec<Choice>,
+    /// The configurations that need not be entered again, and behind which event there are none of them.
     seen: Seen<'a>,
+    beyond: usize,
+    /// How many configurations were entered in which there was something to choose.
+    entered: usize,
     key: Vec<u64>,
     scratch: Vec<(u32, u32)>,
     waiting: Vec<u32>,
@@ -235,6 +241,8 @@ impl<'a, M: Model> Search<'a, M> {
             steps: Vec::new(),
             choices: Vec::new(),
             seen: Seen::new(stride, meter),
+            beyond: 0,
+            entered: 0,
             key: Vec::new(),
             scratch: Vec::new(),
             waiting: Vec::new(),
@@ -246,7 +254,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(&mut self) -> Result<bool, Stop> {
         let mut breath: u32 = 0;
         self.walk();
-        let root = Step { item: 0, state: 0, cursor: 0, choices: 0, next: 0 };
+        let root = Step { item: 0, state: 0, cursor: 0, choices: 0, next: 0, only: true };
         self.steps.push(root);
         self.offer();
         while self.cursor < self.plan.events.len() {
@@ -257,18 +265,21 @@ impl<'a, M: Model> Search<'a, M> {
                     return Err(Stop::Time);
                 }
             }
-            if self.seen.len() > self.limits.most {
+            if self.entered > self.limits.most {
                 return Err(Stop::Memory);
             }
             breath = breath.wrapping_add(1);
             let Some(step) = self.steps.last_mut() else { return Ok(false) };
             let Some(choice) = self.choices.get(step.next).copied() else {
+                if !step.only {
+                    self.close()?;
+                }
                 self.undo();
                 continue;
             };
             step.next += 1;
             self.make(choice);
-            if choice.only || self.is_new()? {
+            if choice.only || self.enter()? {
                 self.offer();
             } else {
                 self.undo();
@@ -285,7 +296,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn make(&mut self, choice: Choice) {
         let (state, cursor) = (self.state, self.cursor);
         let choices = self.choices.len();
-        self.steps.push(Step { item: choice.item, state, cursor, choices, next: choices });
+        self.steps.push(Step { item: choice.item, state, cursor, choices, next: choices, only: choice.only });
         self.flip(choice.item, true);
         self.state = choice.after;
         self.walk();
@@ -350,7 +361,41 @@ impl<'a, M: Model> Search<'a, M> {
         self.furthest = self.furthest.max(self.cursor);
     }
 
-    fn is_new(&mut self) -> Result<bool, Stop> {
+    /// Whether this configuration is to be entered.
+    fn enter(&mut self) -> Result<bool, Stop> {
+        let enter = match self.comes_back() {
+            true => {
+                self.describe();
+                self.seen.insert(&self.key)?
+            }
+            false if self.cursor > self.beyond => true,
+            false => {
+                self.describe();
+                !self.seen.contains(&self.key)
+            }
+        };
+        self.entered += usize::from(enter);
+        Ok(enter)
+    }
+
+    /// Remembers that there is no way on from this configuration.
+    fn close(&mut self) -> Result<(), Stop> {
+        if !self.comes_back() {
+            self.describe();
+            self.seen.insert(&self.key)?;
+            self.beyond = self.beyond.max(self.cursor);
+        }
+        Ok(())
+    }
+
+    /// Whether a way may come back to a configuration that it went through: then all are remembered as they are entered. If
+    /// not, it is enough to remember those that came to nothing, and in an easy history there are few of them.
+    fn comes_back(&self) -> bool {
+        !self.limits.limited && !self.plan.classes.is_empty()
+    }
+
+    /// Writes down the configuration.
+    fn describe(&mut self) {
         self.key.clear();
         self.key.push(((self.cursor as u64) << 32) | u64::from(self.state));
         self.key.extend_from_slice(&self.taken);
@@ -358,7 +403,6 @@ impl<'a, M: Model> Search<'a, M> {
             let pair = |two: &[u32]| u64::from(two[0]) | (u64::from(*two.get(1).unwrap_or(&0)) << 32);
             self.key.extend(self.used.chunks(2).map(pair));
         }
-        self.seen.insert(&self.key)
     }
 
     /// The open calls that have not taken effect.

@@ -44,6 +44,18 @@ impl<'m> Seen<'m> {
         Ok(true)
     }
 
+    /// Whether a key is there.
+    pub fn contains(&self, key: &[u64]) -> bool {
+        let mut at = self.start(key);
+        while self.table[at] != 0 {
+            if self.key(self.table[at]) == key {
+                return true;
+            }
+            at = (at + 1) % self.table.len();
+        }
+        false
+    }
+
     fn key(&self, number: u32) -> &[u64] {
         &self.words[(number as usize - 1) * self.stride..][..self.stride]
     }
@@ -96,6 +108,7 @@ mod tests {
         let mut seen = Seen::new(2, &meter);
         for round in [true, false] {
             for i in 0..10_000 {
+                assert_eq!(seen.contains(&[i % 100, i / 100]), !round);
                 assert_eq!(seen.insert(&[i % 100, i / 100]), Ok(round));
             }
         }

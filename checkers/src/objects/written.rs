@@ -6,45 +6,87 @@
 //! might as well have been put. What is left to say is that the reads agree with one another about what stands
 //! before what; [`unique`] says the rest.
 
-use crate::linearizable::{Violation, unique};
+use crate::linearizable::{ByValue, Violation, unique};
 use crate::models::register::Action as Access;
 use crate::models::text::Action;
 use crate::{Flaw, Item};
 use history::Value;
-use rustc_hash::FxHashMap;
 
 /// Judges; nothing if some piece was written twice.
 pub(crate) fn judge(items: &[Item<Action>]) -> Option<Result<(), Flaw>> {
-    let mut pieces: FxHashMap<Value, Piece> = FxHashMap::default();
-    for (place, item) in items.iter().enumerate() {
-        let (Action::Put(value) | Action::Append(value)) = item.action else { continue };
-        if pieces
-            .insert(value, Piece { place, put: item.action == Action::Put(value), before: None })
-            .is_some()
-        {
-            return None;
-        }
-    }
+    let pieces = Pieces::of(items)?;
     in_order(items, pieces).transpose()
 }
 
-/// What is known of a piece.
+const NOBODY: u32 = u32::MAX;
+
+/// What is known of a piece. Items are told by their place.
+#[derive(Clone, Copy)]
 struct Piece {
-    /// Which item wrote it.
-    place: usize,
+    /// Who wrote it, or [`NOBODY`].
+    writer: u32,
     /// Whether it replaced everything.
     put: bool,
-    /// If it was seen: what stood before it, and who saw that.
-    before: Option<(Option<Value>, u32)>,
+    /// If it did: who saw most of what came after it, or [`NOBODY`].
+    longest: u32,
+    /// Who saw it behind what, if it was seen; else [`NOBODY`].
+    reader: u32,
+    before: Option<Value>,
 }
 
-fn in_order(items: &[Item<Action>], mut pieces: FxHashMap<Value, Piece>) -> Result<Option<()>, Flaw> {
+/// What is known of all pieces.
+struct Pieces {
+    by_value: ByValue<Piece>,
+    /// Who saw most of what was there before anything was put, or [`NOBODY`].
+    longest: u32,
+}
+
+impl Pieces {
+    /// Nothing if some piece was written twice.
+    fn of(items: &[Item<Action>]) -> Option<Pieces> {
+        let written = |item: &Item<Action>| match item.action {
+            Action::Put(value) | Action::Append(value) => Some(value),
+            Action::Get(_) => None,
+        };
+        let blank = Piece { writer: NOBODY, put: false, longest: NOBODY, reader: NOBODY, before: None };
+        let mut by_value = ByValue::new(items.iter().filter_map(written), items.len(), blank);
+        for (place, item) in (0..).zip(items) {
+            let Some(value) = written(item) else { continue };
+            let piece = by_value.known(value);
+            if piece.writer != NOBODY {
+                return None;
+            }
+            (piece.writer, piece.put) = (place, item.action == Action::Put(value));
+        }
+        Some(Pieces { by_value, longest: NOBODY })
+    }
+
+    fn find(&mut self, value: Value) -> Option<&mut Piece> {
+        self.by_value.find(value).filter(|piece| piece.writer != NOBODY)
+    }
+
+    /// Who saw most of what a text is part of: of all since the put that it begins with, or since the beginning.
+    fn longest(&mut self, all: &[Value]) -> &mut u32 {
+        let put = all.first().copied().filter(|first| self.find(*first).is_some_and(|piece| piece.put));
+        match put {
+            Some(put) => &mut self.by_value.known(put).longest,
+            None => &mut self.longest,
+        }
+    }
+
+    /// What certainly was seen in front of a piece, if it was seen.
+    fn before(&mut self, value: Value) -> Option<Option<Value>> {
+        self.find(value).filter(|piece| piece.reader != NOBODY).map(|piece| piece.before)
+    }
+}
+
+fn in_order(items: &[Item<Action>], mut pieces: Pieces) -> Result<Option<()>, Flaw> {
     agree(items, &mut pieces)?;
-    let access = |action: &Action| match action {
+    let mut access = |action: &Action| match action {
         Action::Get(all) => Access::Read(all.last().copied()),
         Action::Put(value) => Access::Write(*value),
-        Action::Append(value) => match pieces.get(value).and_then(|piece| piece.before) {
-            Some((expected, _)) => Access::Cas { expected, new: *value },
+        Action::Append(value) => match pieces.before(*value) {
+            Some(expected) => Access::Cas { expected, new: *value },
             None => Access::Write(*value),
         },
     };
@@ -57,62 +99,70 @@ fn in_order(items: &[Item<Action>], mut pieces: FxHashMap<Value, Piece>) -> Resu
     unique::judge(None, &register).transpose().map_err(|violation| told(violation, items))
 }
 
+/// What an item read.
+fn read(items: &[Item<Action>], reader: u32) -> &[Value] {
+    match items.get(reader as usize).map(|item| &item.action) {
+        Some(Action::Get(all)) => all,
+        _ => &[],
+    }
+}
+
 /// Finds out what stands before each piece, if all reads agree about it.
-fn agree(items: &[Item<Action>], pieces: &mut FxHashMap<Value, Piece>) -> Result<(), Flaw> {
-    // Everything since a put, or since the beginning, at its longest, with who saw it.
-    let mut longest: FxHashMap<Option<Value>, (&[Value], u32)> = FxHashMap::default();
+fn agree(items: &[Item<Action>], pieces: &mut Pieces) -> Result<(), Flaw> {
     let reads = || {
-        items.iter().filter_map(|item| match &item.action {
-            Action::Get(all) => Some((&**all, item.invoked)),
-            _ => None,
-        })
+        (0..).zip(items).map(|(reader, _)| (reader, read(items, reader))).filter(|(_, all)| !all.is_empty())
     };
-    for (all, reader) in reads() {
-        let known = longest.entry(root(all, pieces)).or_default();
-        if known.0.len() < all.len() {
-            *known = (all, reader);
+    for (reader, all) in reads() {
+        let longest = pieces.longest(all);
+        if read(items, *longest).len() < all.len() {
+            *longest = reader;
         }
     }
-    for (all, reader) in reads() {
-        if let Some((most, other)) = longest.get(&root(all, pieces))
-            && !most.starts_with(all)
-        {
-            return Err(Flaw::new("incompatible orders").ops(&[reader, *other]).say(
+    for (reader, all) in reads() {
+        let longest = *pieces.longest(all);
+        if !read(items, longest).starts_with(all) {
+            let both = [reader, longest].map(|reader| items[reader as usize].invoked);
+            return Err(Flaw::new("incompatible orders").ops(&both).say(
                 ". Both texts begin alike and nothing is ever put in between, so the shorter of these two must be the \
                  beginning of the longer.",
             ));
         }
     }
-    let mut longest: Vec<(&[Value], u32)> = longest.into_values().collect();
-    longest.sort_unstable_by_key(|(_, reader)| *reader);
-    for (all, reader) in longest {
-        let mut before = None;
-        for value in all {
-            let Some(piece) = pieces.get_mut(value) else { return Err(Flaw::phantom(reader, *value)) };
-            let writer = items[piece.place].invoked;
-            if let Some((_, other)) = piece.before {
-                let also = Flaw::new("duplicate element").op(reader).say(format!(" found {value}"));
-                let also =
-                    if other == reader { also.say(" twice") } else { also.say(", and so did ").op(other) };
-                return Err(also.say(" in another place. But it was written once, by ").op(writer).say("."));
-            }
-            if piece.put && before.is_some() {
-                return Err(Flaw::new("surviving text")
-                    .op(reader)
-                    .say(format!(" found something before {value}. But that replaced all there was, by "))
-                    .op(writer)
-                    .say("."));
-            }
-            piece.before = Some((before, reader));
-            before = Some(*value);
-        }
+    let longest = pieces.by_value.all().map(|(_, piece)| piece.longest).chain([pieces.longest]);
+    let mut longest: Vec<u32> = longest.filter(|reader| *reader != NOBODY).collect();
+    longest.sort_unstable();
+    for reader in longest {
+        follow(items, pieces, reader)?;
     }
     Ok(())
 }
 
-/// The put that a text begins with, if it begins with one.
-fn root(all: &[Value], pieces: &FxHashMap<Value, Piece>) -> Option<Value> {
-    all.first().copied().filter(|first| pieces.get(first).is_some_and(|piece| piece.put))
+/// Learns from what one read saw what stands before each piece.
+fn follow(items: &[Item<Action>], pieces: &mut Pieces, reader: u32) -> Result<(), Flaw> {
+    let mut before = None;
+    let invoked = |place: u32| items[place as usize].invoked;
+    for value in read(items, reader) {
+        let Some(piece) = pieces.find(*value) else { return Err(Flaw::phantom(invoked(reader), *value)) };
+        if piece.reader != NOBODY {
+            let also = Flaw::new("duplicate element").op(invoked(reader)).say(format!(" found {value}"));
+            let also = match piece.reader == reader {
+                true => also.say(" twice"),
+                false => also.say(", and so did ").op(invoked(piece.reader)),
+            };
+            let also = also.say(" in another place. But it was written once, by ");
+            return Err(also.op(invoked(piece.writer)).say("."));
+        }
+        if piece.put && before.is_some() {
+            return Err(Flaw::new("surviving text")
+                .op(invoked(reader))
+                .say(format!(" found something before {value}. But that replaced all there was, by "))
+                .op(invoked(piece.writer))
+                .say("."));
+        }
+        (piece.reader, piece.before) = (reader, before);
+        before = Some(*value);
+    }
+    Ok(())
 }
 
 fn told(violation: Violation, items: &[Item<Action>]) -> Flaw {

@@ -56,7 +56,7 @@ fn a_spent_budget_is_told_and_never_guessed() {
         assert!(report.summary.contains(words), "{}", report.summary);
     }
     for (bytes, words) in
-        [(1 << 19, "the memory was used up"), (1 << 18, "5000 operations do not fit in 0 MiB")]
+        [(410_000, "the memory was used up"), (1 << 18, "5000 operations do not fit in 0 MiB")]
     {
         let report = check(&history, &Budget::new(Duration::from_secs(60), bytes));
         assert_eq!(report.verdict, Verdict::Unknown);
