@@ -10,6 +10,7 @@ mod clocks;
 mod commits;
 mod containers;
 mod disks;
+mod finds;
 mod flaws;
 mod formats;
 mod inventory;

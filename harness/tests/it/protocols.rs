@@ -1,5 +1,6 @@
 //! `docs/PROTOCOLS.md` says what the code says.
 
+use crate::finds::{FINDS, Find};
 use protocols::Flaw;
 use protocols::catalog::{Entry, PROTOCOLS};
 use std::fmt::Write;
@@ -16,7 +17,31 @@ A workload judges a protocol by the strongest of its own levels that the protoco
 ";
 
 fn page() -> String {
-    PROTOCOLS.iter().fold(HEAD.to_owned(), |page, protocol| page + &section(protocol))
+    PROTOCOLS.iter().fold(HEAD.to_owned(), |page, protocol| page + &section(protocol)) + &examples()
+}
+
+const EXAMPLES: &str = "
+## What each workload is for
+
+A flaw that each workload finds. Another test says that it does, and that nobody else does where the table says so: none of
+the other workloads that judge the protocol, nor whoever looks into its nodes.
+
+| Workload | A flaw that it finds | Of | Who finds it as well |
+|---|---|---|---|
+";
+
+fn examples() -> String {
+    let line = |find: &Find| {
+        let others = match find.others {
+            None => "nobody".to_owned(),
+            Some((others, why)) => {
+                let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
+                format!("{}, for {why}", others.join(", "))
+            }
+        };
+        format!("| `{}` | `{}` | `{}` | {others} |\n", find.workload, find.flaw, find.flaw.protocols()[0])
+    };
+    EXAMPLES.to_owned() + &FINDS.iter().map(line).collect::<String>()
 }
 
 fn section(protocol: &Entry) -> String {

@@ -144,12 +144,54 @@ flaws! {
         SnapshotForgetsRevision "snapshot-forgets-revision"
             "a snapshot lacks the number of the last change, so that later changes get smaller numbers"
             "etcd #13766 (revisions of members differ after crashes); thesis 5.1: a snapshot is the whole state",
+        SnapshotForgetsChanges "snapshot-forgets-changes"
+            "a snapshot lacks what each register held before, so that who watches misses changes and is not told"
+            "etcd #8411 and #9281 (a member that was brought a snapshot does not send the events to those who watch)",
         SnapshotForgetsAccounts "snapshot-forgets-accounts"
             "a snapshot has half of the bank's accounts as they are, and the other half as they once were"
             "a fuzzy snapshot without the log that it needs: Hunt and others, ZooKeeper (2010), §4.3",
         ClaimsBeforeElected "claims-before-elected"
             "a candidate tells whoever asks that it leads"
             "Raft §5.2: a candidate wins an election if it receives votes from a majority",
+        CasComparesOld "cas-compares-old"
+            "a compare-and-set is content with what the register held before it was written last"
+            "deventlab/d-engine #371 (found with Jepsen: compared with what was there before its batch); Herlihy, Wait-free Synchronization (1991)",
+        UnchangedEndsTransaction "unchanged-ends-transaction"
+            "a transaction that writes what a register holds already changes nothing from there on"
+            "ocaml-multicore/kcas #23 (a shortcut for registers that are left as they were let transactions go wrong)",
+        OwnAppendsUnseen "own-appends-unseen"
+            "a transaction does not see what it has appended itself"
+            "ydb-platform/ydb #17679 (found with Jepsen); Adya, Weak Consistency (1999), §4.2: a transaction reads its own last version",
+        FirstWriteStays "first-write-stays"
+            "of two writes of one register in one transaction the first stays"
+            "ipfs/go-ds-flatfs #150, facebook/rocksdb #2969 (a key that is twice in a batch)",
+        FirstPageOnly "first-page-only"
+            "a look at a set ends with its first 256 elements"
+            "8thpark/geode #35 (S3 lists 1000 keys, and there may be more): nobody asks for the next page",
+        GrowthHides "growth-hides"
+            "a look at a set that has just grown to a power of two misses an element"
+            "redis #4906, valkey #1217 (a scan misses elements while the table is rehashed)",
+        ListByCall "list-by-call"
+            "a read of a list finds its values in the order in which clients chose them, not in that of the appends"
+            "scylladb #6846 and #7611 (lists are ordered by the clock of whoever took the call)",
+        CounterStopsAtZero "counter-stops-at-zero"
+            "a counter that would fall below zero stands at zero"
+            "memcached's decr by design; zendesk/prop #26, top-think/framework #238",
+        Overdraws "overdraws"
+            "a transfer moves money that is not there"
+            "Flexcoin (2014), robbed by withdrawals that overdrew an account: Warszawski and Bailis, ACIDRain (2017)",
+        IdsWrap "ids-wrap"
+            "a source of ids begins again after 256 of them"
+            "aevitas/flakeid #23, dustinrouillard/snowflake-id #3 (a sequence that is used up begins again)",
+        TokenGoesWithLock "token-goes-with-lock"
+            "the fencing token is kept with the lock, and begins again when somebody lets it go"
+            "etcd's API: a deletion resets the version of a key (its locks go by revisions); Kleppmann, How to do distributed locking (2016)",
+        SpilledFirst "spilled-first"
+            "a queue takes out what did not fit into memory before what did"
+            "rsyslog #5407 (what was spilled to disk comes out of order), samtools/htsjdk #376",
+        StampsOfSignedBytes "stamps-of-signed-bytes"
+            "the last byte of a row's stamp counts as a signed number"
+            "scylladb #7717 (found with Jepsen: bytes of time stamps compared as signed, so they do not ascend)",
     }
     ["abd"] => {
         ReadWithoutWriteBack "read-without-write-back"
@@ -342,6 +384,9 @@ flaws! {
         VotesUnprepared "votes-unprepared"
             "the leader of a participant votes yes before its group has prepared, so its successor may know nothing of it"
             "Gray and Lamport, Consensus on Transaction Commit (2006): a resource manager enters its prepared state before it says so",
+        LocksOnlyWrites "locks-only-writes"
+            "a transaction locks what it writes, and not what it reads"
+            "GrafeoDB/grafeo #400 (write skew under serializability); Berenson and others, A Critique of ANSI SQL Isolation Levels (1995): A5B",
         DecisionForgotten "decision-forgotten"
             "a coordinator tells its decision and does not write it into its group's log, so its successor decides anew"
             "Gray, Notes on Data Base Operating Systems (1978): the coordinator logs the commit before it sends it",

@@ -89,14 +89,29 @@ fn every_flaw_is_found_under_some_seed() {
     // Clocks are true here, so a lease must be as good as a quorum, and what is persisted is durable whatever
     // a node does to its log: these two are for those who simulate clocks and disks.
     let others_see = [Flaw::LeaseReads, Flaw::NoSync];
-    // Nobody sends a call again, locks, asks for ids, has an account, or asks who leads.
+    // Nobody sends a call again, locks, asks for ids, watches, has an account, asks who leads, or asks anything but reads
+    // and writes of registers.
     let nobody_asks = [
         Flaw::RetryAppliedTwice,
         Flaw::SnapshotForgetsSessions,
         Flaw::SnapshotForgetsTokens,
         Flaw::SnapshotForgetsIds,
+        Flaw::SnapshotForgetsChanges,
         Flaw::SnapshotForgetsAccounts,
         Flaw::ClaimsBeforeElected,
+        Flaw::CasComparesOld,
+        Flaw::UnchangedEndsTransaction,
+        Flaw::OwnAppendsUnseen,
+        Flaw::FirstWriteStays,
+        Flaw::FirstPageOnly,
+        Flaw::GrowthHides,
+        Flaw::ListByCall,
+        Flaw::CounterStopsAtZero,
+        Flaw::Overdraws,
+        Flaw::IdsWrap,
+        Flaw::TokenGoesWithLock,
+        Flaw::SpilledFirst,
+        Flaw::StampsOfSignedBytes,
     ];
     for flaw in Flaw::ALL.iter().copied().filter(here) {
         let elsewhere = others_see.contains(&flaw) || nobody_asks.contains(&flaw);

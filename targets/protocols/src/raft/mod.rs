@@ -208,7 +208,7 @@ impl Protocol for Raft {
             log,
             commit: applied,
             applied,
-            store,
+            store: store.with(options.flaw),
             parcel,
             incoming: None,
             part: Part::Follower(None),

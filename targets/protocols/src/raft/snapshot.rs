@@ -175,7 +175,7 @@ impl Raft {
             let members = if self.has(Flaw::SnapshotForgetsMembers) { self.known_members() } else { members };
             self.log.replace(last, members);
         }
-        self.store = store;
+        self.store = store.with(self.options.flaw);
         (self.commit, self.applied) = (last.index, last.index);
         // FLAW snapshot-not-persisted: it is in memory, and acknowledged.
         if self.has(Flaw::SnapshotNotPersisted) {

@@ -57,7 +57,7 @@ impl Shard {
         match command {
             Command::Do { call, .. } => Came::Done(self.carry_out(&call, flaw)),
             Command::Prepare { txn, coordinator, mops } => {
-                let saw = self.prepare(txn, coordinator, &mops);
+                let saw = self.prepare(txn, coordinator, &mops, flaw);
                 Came::Voted { txn, coordinator, saw }
             }
             Command::Decide { txn, commit } => {
@@ -82,7 +82,13 @@ impl Shard {
     }
 
     /// Locks all keys, or none.
-    fn prepare(&mut self, txn: Txn, coordinator: Group, mops: &[Mop]) -> Option<Vec<Got>> {
+    fn prepare(
+        &mut self,
+        txn: Txn,
+        coordinator: Group,
+        mops: &[Mop],
+        flaw: Option<Flaw>,
+    ) -> Option<Vec<Got>> {
         if let Some(prepared) = self.prepared.get(&txn) {
             return Some(prepared.gots.clone());
         }
@@ -90,7 +96,9 @@ impl Shard {
             return None;
         }
         let (gots, leaves) = self.run(mops);
-        self.locks.extend(mops.iter().filter_map(key_of).map(|key| (key, txn)));
+        // FLAW locks-only-writes: what is only read may change.
+        let locked = |mop: &&Mop| flaw != Some(Flaw::LocksOnlyWrites) || !matches!(mop, Mop::Read { .. });
+        self.locks.extend(mops.iter().filter(locked).filter_map(key_of).map(|key| (key, txn)));
         self.prepared.insert(txn, Prepared { coordinator, gots: gots.clone(), leaves });
         Some(gots)
     }

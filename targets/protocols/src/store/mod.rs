@@ -36,7 +36,17 @@ pub struct Store {
     /// How often a register was written or an element added: the number of the last such change.
     revision: u64,
     sessions: Sessions,
+    /// The mistake that it makes. That is no part of the state: whoever loads a snapshot says it again.
+    #[serde(skip)]
+    flaw: Option<Flaw>,
 }
+
+/// FLAW first-page-only: so many elements are a page.
+const PAGE: usize = 256;
+/// FLAW ids-wrap: a source has so many numbers.
+const NUMBERS: i64 = 256;
+/// FLAW spilled-first: so many values of a queue are kept in memory.
+const IN_MEMORY: usize = 4;
 
 impl Store {
     /// The calls that it serves. The rest is about logs with offsets, and about who leads.
@@ -75,14 +85,27 @@ impl Store {
         serves
     };
 
+    /// The same, and it makes this mistake.
+    pub fn with(self, flaw: Option<Flaw>) -> Store {
+        Store { flaw, ..self }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
     /// What a snapshot has of it, if it is taken with this mistake.
     pub fn saved(mut self, flaw: Option<Flaw>) -> Store {
         match flaw {
-            // FLAW snapshot-forgets-sessions, -tokens, -ids, -revision, -accounts: one part of the state is forgotten.
+            // FLAW snapshot-forgets-sessions, -tokens, -ids, -revision, -changes, -accounts: one part of the state is
+            // forgotten.
             Some(Flaw::SnapshotForgetsSessions) => self.sessions = Sessions::default(),
             Some(Flaw::SnapshotForgetsTokens) => self.locks.values_mut().for_each(Lock::forget_token),
             Some(Flaw::SnapshotForgetsIds) => self.sources.clear(),
             Some(Flaw::SnapshotForgetsRevision) => self.revision = 0,
+            Some(Flaw::SnapshotForgetsChanges) => {
+                self.registers.values_mut().for_each(Register::forget_changes);
+            }
             Some(Flaw::SnapshotForgetsAccounts) => self.bank.forget_half(),
             _ => {}
         }
@@ -121,8 +144,8 @@ impl Store {
                 Reply::Is(self.sets.get(key).is_some_and(|set| set.contains(*value)))
             }
             Call::Elements { key } => Reply::List(match (self.lists.get(key), self.sets.get(key)) {
-                (Some(list), _) => list.clone(),
-                (None, Some(set)) => set.elements(),
+                (Some(list), _) => self.whole(list),
+                (None, Some(set)) => self.elements(set),
                 (None, None) => Vec::new(),
             }),
             Call::Count { key } => Reply::Count(self.counters.get(key).copied().unwrap_or(0)),
@@ -136,7 +159,7 @@ impl Store {
             }
             Call::Txn { mops } => {
                 let look = |mop: &Mop| match mop {
-                    Mop::Read { key } => Ok(self.get(*key)),
+                    Mop::Read { key } => Ok(self.get(&self.lists, *key)),
                     _ => Err(Refusal::Unserved),
                 };
                 Reply::Txn(mops.iter().map(look).collect::<Result<_, _>>()?)
@@ -150,6 +173,10 @@ impl Store {
             Call::Write { key, value } => self.write(key, value),
             Call::Cas { key, expected, new } => match self.value(key) {
                 found if found == expected => self.write(key, new),
+                // FLAW cas-compares-old: it was so a moment ago.
+                _ if self.has(Flaw::CasComparesOld) && self.held_before(key, expected) => {
+                    self.write(key, new)
+                }
                 found => return Err(Refusal::Mismatch { found }),
             },
             Call::Guarded { key, value, token } => {
@@ -158,7 +185,9 @@ impl Store {
             }
             Call::Add { key, value } => {
                 self.revision += 1;
-                Reply::Is(self.sets.entry(key).or_default().add(self.revision, value))
+                // FLAW stamps-of-signed-bytes: from 128 on the last byte stands for a negative number, so it comes first.
+                let sign = if self.has(Flaw::StampsOfSignedBytes) { 0x80 } else { 0 };
+                Reply::Is(self.sets.entry(key).or_default().add(self.revision ^ sign, value))
             }
             Call::Remove { key, value } => Reply::Is(self.sets.entry(key).or_default().remove(value)),
             Call::Append { key, value } => {
@@ -166,8 +195,10 @@ impl Store {
                 Reply::Done
             }
             Call::Increment { key, by } => {
+                // FLAW counter-stops-at-zero: as if there were no numbers below.
+                let least = if self.has(Flaw::CounterStopsAtZero) { 0 } else { i64::MIN };
                 let counter = self.counters.entry(key).or_default();
-                let sum = counter.checked_add(by);
+                let sum = counter.checked_add(by).map(|sum| sum.max(least));
                 *counter = sum.ok_or_else(|| Refusal::Other("the counter cannot count so far".to_owned()))?;
                 Reply::Count(*counter)
             }
@@ -175,20 +206,28 @@ impl Store {
                 self.queues.entry(key).or_default().push_back(value);
                 Reply::Done
             }
-            Call::Dequeue { key } => Reply::Read(self.queues.get_mut(&key).and_then(VecDeque::pop_front)),
+            Call::Dequeue { key } => Reply::Read(self.dequeue(key)),
             Call::Drain { key } => Reply::List(self.queues.remove(&key).unwrap_or_default().into()),
             Call::Acquire { key } => Reply::Held(Some(self.locks.entry(key).or_default().acquire(process)?)),
             Call::Release { key } => {
-                self.locks.entry(key).or_default().release(process)?;
+                let gone = self.has(Flaw::TokenGoesWithLock);
+                let lock = self.locks.entry(key).or_default();
+                lock.release(process)?;
+                // FLAW token-goes-with-lock: it is a part of what is deleted.
+                if gone {
+                    lock.forget_token();
+                }
                 Reply::Done
             }
             Call::NextId { key } => {
+                // FLAW ids-wrap: after the last comes the first.
+                let numbers = if self.has(Flaw::IdsWrap) { NUMBERS } else { i64::MAX };
                 let last = self.sources.entry(key).or_default();
-                *last += 1;
+                *last = *last % numbers + 1;
                 Reply::Read(Some(Value(*last)))
             }
             Call::Transfer { from, to, amount } => {
-                self.bank.transfer(from, to, amount)?;
+                self.bank.transfer(from, to, amount, self.has(Flaw::Overdraws))?;
                 Reply::Done
             }
             _ => return Err(Refusal::Unserved),
@@ -200,31 +239,76 @@ impl Store {
         if mops.iter().any(|mop| matches!(mop, Mop::Send { .. } | Mop::Poll)) {
             return Err(Refusal::Unserved);
         }
-        let gots = mops.iter().map(|mop| match *mop {
+        // FLAW own-appends-unseen: what it reads is what was there before it.
+        let before = self.has(Flaw::OwnAppendsUnseen).then(|| self.lists.clone());
+        let mut over = false;
+        let gots = mops.iter().enumerate().map(|(at, mop)| match *mop {
             Mop::Write { key, value } => {
-                self.write(key, value);
+                // FLAW unchanged-ends-transaction: whoever writes what is there wants nothing changed.
+                over |= self.has(Flaw::UnchangedEndsTransaction) && self.value(key) == Some(value);
+                // FLAW first-write-stays: the key is among those to be written already.
+                let again = self.has(Flaw::FirstWriteStays) && mops[..at].iter().any(|mop| writes(mop, key));
+                if !over && !again {
+                    self.write(key, value);
+                }
                 Got::Done
             }
             Mop::Append { key, value } => {
                 self.lists.entry(key).or_default().push(value);
                 Got::Done
             }
-            Mop::Read { key } => self.get(key),
+            Mop::Read { key } => self.get(before.as_ref().unwrap_or(&self.lists), key),
             Mop::Send { .. } | Mop::Poll => Got::Done,
         });
         Ok(Reply::Txn(gots.collect()))
     }
 
-    /// What a transaction reads: a list, if there is one, else what a register holds.
-    fn get(&self, key: Key) -> Got {
-        match self.lists.get(&key) {
+    /// What a transaction reads: a list, if there is one among these, else what a register holds.
+    fn get(&self, lists: &BTreeMap<Key, Vec<Value>>, key: Key) -> Got {
+        match lists.get(&key) {
             Some(list) => Got::List(list.clone()),
             None => Got::Value(self.value(key)),
         }
     }
 
+    /// What a read of a whole list finds.
+    fn whole(&self, list: &[Value]) -> Vec<Value> {
+        let mut list = list.to_vec();
+        // FLAW list-by-call: a value that a client chose later is larger, and so they are sorted.
+        if self.has(Flaw::ListByCall) {
+            list.sort_unstable();
+        }
+        list
+    }
+
+    /// What a look at a set finds.
+    fn elements(&self, set: &Set) -> Vec<Value> {
+        let mut elements = set.elements();
+        let grown = elements.len().checked_ilog2().map_or(0, |power| elements.len() - (1 << power));
+        match self.flaw {
+            // FLAW first-page-only: nobody asks for the next page.
+            Some(Flaw::FirstPageOnly) => elements.truncate(PAGE),
+            // FLAW growth-hides: the table has just grown to twice its size, and not all have moved.
+            Some(Flaw::GrowthHides) if elements.len() >= 16 && grown < 4 => drop(elements.remove(0)),
+            _ => {}
+        }
+        elements
+    }
+
+    fn dequeue(&mut self, key: Key) -> Option<Value> {
+        // FLAW spilled-first: what did not fit into memory is taken out before what did.
+        let from = if self.has(Flaw::SpilledFirst) { IN_MEMORY } else { 0 };
+        let queue = self.queues.get_mut(&key)?;
+        queue.remove(from).or_else(|| queue.pop_front())
+    }
+
     fn value(&self, key: Key) -> Option<Value> {
         self.registers.get(&key).and_then(Register::value)
+    }
+
+    /// FLAW cas-compares-old: whether a register held this before it was written last.
+    fn held_before(&self, key: Key, expected: Option<Value>) -> bool {
+        expected.is_some() && self.registers.get(&key).and_then(Register::before) == expected
     }
 
     fn write(&mut self, key: Key, value: Value) -> Reply {
@@ -232,6 +316,10 @@ impl Store {
         self.registers.entry(key).or_default().write(self.revision, value);
         Reply::Done
     }
+}
+
+fn writes(mop: &Mop, wanted: Key) -> bool {
+    matches!(mop, Mop::Write { key, .. } if *key == wanted)
 }
 
 #[cfg(test)]

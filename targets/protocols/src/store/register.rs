@@ -23,6 +23,17 @@ impl Register {
         self.writes.back().map(|(_, value)| *value)
     }
 
+    /// FLAW cas-compares-old: what it held before it was written last.
+    pub(super) fn before(&self) -> Option<Value> {
+        self.writes.iter().rev().nth(1).map(|(_, value)| *value)
+    }
+
+    /// FLAW snapshot-forgets-changes: what it holds is kept, and that it held anything else is not.
+    pub(super) fn forget_changes(&mut self) {
+        self.writes.drain(..self.writes.len().saturating_sub(1));
+        self.forgotten = 0;
+    }
+
     pub(super) fn write(&mut self, revision: u64, value: Value) {
         self.writes.push_back((revision, value));
         if self.writes.len() > REMEMBERED

@@ -136,3 +136,76 @@ fn who_watches_is_told_of_all_or_refused() {
     assert!(bench.ask(watch(0)).is_fail(), "the first write is forgotten");
     assert_eq!(bench.ask(watch(last)), Outcome::Ok(Reply::Changes(vec![(last + 1, Value(7))])));
 }
+
+/// What the last of these calls is answered, rightly and with this mistake.
+fn both(flaw: Flaw, calls: &[Call]) -> [Outcome; 2] {
+    [None, Some(flaw)].map(|flaw| {
+        let mut bench = Bench { store: Store::default().with(flaw), number: 0 };
+        let outcomes: Vec<Outcome> = calls.iter().map(|call| bench.ask(call.clone())).collect();
+        outcomes.last().expect("something is asked").clone()
+    })
+}
+
+#[test]
+fn a_store_makes_the_mistake_that_it_is_told_to_make() {
+    let ok = Outcome::Ok;
+    let [write, append] = [1, 2].map(|kind| {
+        move |value| match kind {
+            1 => Mop::Write { key: KEY, value: Value(value) },
+            _ => Mop::Append { key: KEY, value: Value(value) },
+        }
+    });
+    let (read, txn) = (Call::Read { key: KEY }, |mops: &[Mop]| Call::Txn { mops: mops.to_vec() });
+    let value = |value| ok(Reply::Read(Some(Value(value))));
+    let put = |value| Call::Write { key: KEY, value: Value(value) };
+    let cas = Call::Cas { key: KEY, expected: Some(Value(1)), new: Value(3) };
+    let found = Some(Value(2));
+    assert_eq!(
+        both(Flaw::CasComparesOld, &[put(1), put(2), cas]),
+        [Outcome::Fail(Refusal::Mismatch { found }), done()]
+    );
+    let same = [put(1), txn(&[write(1), write(2)]), read.clone()];
+    assert_eq!(both(Flaw::UnchangedEndsTransaction, &same), [value(2), value(1)]);
+    assert_eq!(both(Flaw::FirstWriteStays, &[txn(&[write(1), write(2)]), read]), [value(2), value(1)]);
+    let own = [Got::List(vec![Value(5)]), Got::Value(None)];
+    let own = own.map(|got| ok(Reply::Txn(vec![Got::Done, got])));
+    assert_eq!(both(Flaw::OwnAppendsUnseen, &[txn(&[append(5), Mop::Read { key: KEY }])]), own);
+    let counts = [-3, -1].map(|by| Call::Increment { key: KEY, by });
+    assert_eq!(both(Flaw::CounterStopsAtZero, &counts), [-4, 0].map(|sum| ok(Reply::Count(sum))));
+    let transfer = Call::Transfer { from: Key(0), to: Key(1), amount: 11 };
+    let refusal = Refusal::Other("there is not enough in the account".to_owned());
+    assert_eq!(both(Flaw::Overdraws, &[transfer]), [Outcome::Fail(refusal), done()]);
+    assert_eq!(both(Flaw::IdsWrap, &vec![Call::NextId { key: KEY }; 257]), [value(257), value(1)]);
+    let (acquire, release) = (Call::Acquire { key: KEY }, Call::Release { key: KEY });
+    let tokens = [2, 1].map(|token| ok(Reply::Held(Some(token))));
+    assert_eq!(both(Flaw::TokenGoesWithLock, &[acquire.clone(), release, acquire]), tokens);
+    let queue = (0..6).map(|value| Call::Enqueue { key: KEY, value: Value(value) });
+    let queue: Vec<Call> = queue.chain([Call::Dequeue { key: KEY }]).collect();
+    assert_eq!(both(Flaw::SpilledFirst, &queue), [value(0), value(4)]);
+}
+
+#[test]
+fn a_store_shows_what_it_should_not_if_it_is_told_to() {
+    let list = |values: Vec<i64>| Outcome::Ok(Reply::List(values.into_iter().map(Value).collect()));
+    let look = Call::Elements { key: KEY };
+    let appended = [2, 1].map(|value| Call::Append { key: KEY, value: Value(value) });
+    let appended: Vec<Call> = appended.into_iter().chain([look.clone()]).collect();
+    assert_eq!(both(Flaw::ListByCall, &appended), [list(vec![2, 1]), list(vec![1, 2])]);
+    let added = |count| -> Vec<Call> {
+        let adds = (0..count).map(|value| Call::Add { key: KEY, value: Value(value) });
+        adds.chain([look.clone()]).collect()
+    };
+    let all = |range: std::ops::Range<i64>| list(range.collect());
+    assert_eq!(both(Flaw::FirstPageOnly, &added(300)), [all(0..300), all(0..256)]);
+    for (count, first) in [(15, 0), (16, 1), (19, 1), (20, 0), (32, 1)] {
+        assert_eq!(both(Flaw::GrowthHides, &added(count)), [all(0..count), all(first..count)], "{count}");
+    }
+    let rows = (0..130).map(|value| Call::Add { key: KEY, value: Value(value) });
+    let rows: Vec<Call> = rows.chain([Call::Watch { key: KEY, after: 0 }]).collect();
+    let [right, wrong] = both(Flaw::StampsOfSignedBytes, &rows).map(|outcome| match outcome {
+        Outcome::Ok(Reply::Changes(rows)) => rows,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(right[..2], [(1, Value(0)), (2, Value(1))]);
+    assert_eq!(wrong[..3], [(1, Value(128)), (2, Value(129)), (129, Value(0))], "128 comes before 1");
+}
