@@ -74,7 +74,12 @@ pub const FINDS: &[Find] = &[
         &["atomic"],
         "a register that breaks its word to one client is not linearizable",
     ),
-    alone("commit", Flaw::SkipsPreCommit),
+    among(
+        "commit",
+        Flaw::SkipsPreCommit,
+        &["append", "rw"],
+        "whoever reads half of a transaction sees that it was torn; that somebody stays in doubt this judge alone sees",
+    ),
     alone("bank", Flaw::Overdraws),
     alone("set", Flaw::FirstPageOnly),
     alone("set-full", Flaw::GrowthHides),
