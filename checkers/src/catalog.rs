@@ -6,8 +6,8 @@ use crate::atomicity::Record;
 use crate::models::{counter, guarded::Guarded, list::List, lock::Lock, queue, set, text::Text};
 use crate::{
     Atomicity, Bank, Checker, ConditionalInsert, Counter, Earlier, Election, Errors, InsertOrder, Isolation,
-    Linearizable, ListAppend, Log, LogPattern, LongFork, Monotonic, Queue, RwRegister, Sequential, Sessions,
-    Set, SetFull, Staleness, Stats, TornCommit, UniqueIds, Watch,
+    Leases, Linearizable, ListAppend, Log, LogPattern, LongFork, Monotonic, Queue, RwRegister, Sequential,
+    Sessions, Set, SetFull, Staleness, Stats, TornCommit, UniqueIds, Watch,
 };
 use history::{Call, CallKind, Event, Mop, NodeId};
 use std::collections::BTreeMap;
@@ -87,7 +87,10 @@ pub const MODELS: &[Entry] = &[
     timed("text", "texts that are put, appended to and read as a whole", |_| {
         Box::new(Linearizable::new(Text))
     }),
-    timed("lock", "locks that one client holds at a time", |_| Box::new(Linearizable::new(Lock::default()))),
+    timed("lock", "locks that one client holds at a time", |_| Box::new(Linearizable::new(Lock))),
+    timed("leases", "locks that stay with their holders for as long as those were told", |_| {
+        Box::new(Leases)
+    }),
     timed("guarded", "registers that refuse those who lost their lock", |_| {
         Box::new(Linearizable::new(Guarded))
     }),

@@ -46,6 +46,8 @@ impl Database {
             "watch" if first => Call::Write { key, value: self.fresh() },
             "watch" => Call::Watch { key, after: chance.below(2) },
             "election" => Call::Leader,
+            "leases" if first => Call::Acquire { key, lease_ms: Some(1) },
+            "leases" => Call::Release { key },
             "long-fork" if first => {
                 Call::Txn { mops: vec![Mop::Write { key: Key(self.fresh().0 as u64 % 4), value: Value(1) }] }
             }
@@ -79,6 +81,8 @@ impl Database {
                 let id = if lie { self.next } else { self.fresh().0 };
                 return Reply::Read(Some(Value(id)));
             }
+            // Whoever asks for the lock gets it.
+            Call::Acquire { .. } => return Reply::Held(Some(self.fresh().0 as u64)),
             Call::Transfer { amount, .. } if does => {
                 self.balances[0] -= amount;
                 self.balances[1] += amount;

@@ -18,6 +18,7 @@ pub fn again(args: &TestArgs) -> Vec<String> {
         key_dist,
         ops_per_key,
         txn_length,
+        lease,
         retry,
         nemesis,
         nemesis_file,
@@ -48,6 +49,7 @@ pub fn again(args: &TestArgs) -> Vec<String> {
     words.if_some("--key-dist", *key_dist);
     words.if_some("--ops-per-key", *ops_per_key);
     words.if_some("--txn-length", *txn_length);
+    words.span("--lease", *lease, 500);
     words.flag("--retry", *retry);
     words.if_some("--nodes", *nodes);
     words.unless("--concurrency", concurrency.as_str(), "2n");
@@ -179,6 +181,8 @@ mod tests {
             "50",
             "--txn-length",
             "2-3",
+            "--lease",
+            "2s",
             "--retry",
             "--nodes",
             "3",

@@ -85,6 +85,9 @@ pub struct TestArgs {
     /// How many parts a transaction has: a number, or from-to such as 2-6 [default: 1-4]
     #[arg(long, value_name = "N", value_parser = txn_length)]
     pub txn_length: Option<TxnLength>,
+    /// For how long a lock is got; `0s` is until it is let go [default: 500ms]
+    #[arg(long, value_parser = lease, value_name = "SPAN")]
+    pub lease: Option<Duration>,
     /// What to break: a list such as `partition,kill`, or `none`, or `all` that the target can and that a sound system
     /// survives (`damage` must be named: see `tribunal list nemeses`)
     /// [default: partition,kill,pause,packets]
@@ -235,6 +238,15 @@ fn txn_length(text: &str) -> Result<TxnLength, String> {
     match (least.parse(), most.parse()) {
         (Ok(least), Ok(most)) if 1 <= least && least <= most && most <= 100 => Ok(TxnLength(least, most)),
         _ => Err(format!("{text:?} is no length such as 4 or 1-4, of 1 to 100 parts")),
+    }
+}
+
+/// A span of whole milliseconds.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration::parse(text)?;
+    match lease.subsec_nanos() % 1_000_000 {
+        0 => Ok(lease),
+        _ => Err(format!("{text:?} is no lease such as 500ms or 2s, in whole milliseconds")),
     }
 }
 

@@ -43,6 +43,9 @@ pub struct TestFile {
     /// How many parts a transaction had, if it was said.
     #[serde(default)]
     pub txn_length: Option<TxnLength>,
+    /// For how many milliseconds a lock was got, if it was said.
+    #[serde(default)]
+    pub lease_ms: Option<u64>,
     /// Whether clients that heard nothing asked again.
     #[serde(default)]
     pub retry: bool,

@@ -272,6 +272,7 @@ impl Test {
             key_dist: self.args.key_dist.map(|distribution| distribution.name().to_owned()),
             ops_per_key: self.args.ops_per_key,
             txn_length: self.args.txn_length,
+            lease_ms: self.args.lease.map(millis),
             retry: self.args.retry,
             nemesis: self.breaking.kinds.clone(),
             nemesis_list: self.breaking.nemesis.clone(),
@@ -303,6 +304,7 @@ fn workload(args: &TestArgs, chance: Chance) -> Result<(Workload, String), Harne
         key_distribution: args.key_dist,
         calls_per_key: args.ops_per_key,
         txn_length: args.txn_length.map(|TxnLength(least, most)| (least, most)),
+        lease: args.lease,
     };
     let system = catalog::lookup(&args.system);
     let claims = system.map_or(&[][..], |system| system.claims);

@@ -101,6 +101,10 @@ pub enum Call {
     Acquire {
         /// Which lock.
         key: Key,
+        /// For how many milliseconds; after that somebody else may get it. Until it is let go if not said. A history that
+        /// was written before there were leases does not say.
+        #[serde(default)]
+        lease_ms: Option<u64>,
     },
     /// Let go of the lock.
     Release {
@@ -290,7 +294,7 @@ impl Call {
             | Call::Enqueue { key, .. }
             | Call::Dequeue { key }
             | Call::Drain { key }
-            | Call::Acquire { key }
+            | Call::Acquire { key, .. }
             | Call::Release { key }
             | Call::Guarded { key, .. }
             | Call::NextId { key }
@@ -392,6 +396,7 @@ impl fmt::Display for Call {
             | Call::Enqueue { key, value } => write!(f, "{kind} {key} {value}"),
             Call::Increment { key, by } => write!(f, "{kind} {key} by {by}"),
             Call::Guarded { key, value, token } => write!(f, "{kind} {key} {value} with token {token}"),
+            Call::Acquire { key, lease_ms: Some(lease) } => write!(f, "{kind} {key} for {lease} ms"),
             Call::Transfer { from, to, amount } => write!(f, "{kind} {amount} from {from} to {to}"),
             Call::Watch { key, after } => write!(f, "{kind} {key} after {after}"),
             Call::Txn { mops } => {
@@ -410,7 +415,7 @@ impl fmt::Display for Call {
             | Call::Count { key }
             | Call::Dequeue { key }
             | Call::Drain { key }
-            | Call::Acquire { key }
+            | Call::Acquire { key, lease_ms: None }
             | Call::Release { key }
             | Call::NextId { key } => write!(f, "{kind} {key}"),
         }

@@ -18,7 +18,7 @@
 //!         | "inc" key [number] | "count" key (number | "?")  increment (by 1), count
 //!         | "enq" key value | "deq" key (value | "∅" | "?")  enqueue, dequeue
 //!         | "drain" key ("[" values "]" | "?")               drain
-//!         | "acq" key ["@" token] | "rel" key                acquire, release
+//!         | "acq" key ["for " ms] ["@" token] | "rel" key    acquire (for so long), release
 //!         | "guard" key value "@" token                      write with a fencing token
 //!         | "id" key (value | "?")                           next id
 //!         | "move" key key number                            transfer from the first to the second

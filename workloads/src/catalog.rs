@@ -30,6 +30,8 @@ pub(crate) enum Options {
     Keys,
     /// Which keys it uses, and how long its transactions are.
     KeysAndLengths,
+    /// Which keys it uses, and for how long locks are got.
+    KeysAndLease,
 }
 
 /// What is asked of a workload that promises one thing.
@@ -128,8 +130,11 @@ impl Entry {
             || settings.calls_per_key.is_some();
         let why = match self.options {
             Options::None if about_keys => "its keys cannot be chosen",
-            Options::None | Options::Keys if settings.txn_length.is_some() => {
+            Options::None | Options::Keys | Options::KeysAndLease if settings.txn_length.is_some() => {
                 "the length of its transactions cannot be chosen"
+            }
+            Options::None | Options::Keys | Options::KeysAndLengths if settings.lease.is_some() => {
+                "it has no locks"
             }
             _ => return Ok(()),
         };
@@ -141,6 +146,7 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::KeyDistribution;
+    use std::time::Duration;
 
     #[test]
     fn every_workload_can_be_had_at_each_of_its_levels() {
@@ -160,12 +166,19 @@ mod tests {
     fn what_means_nothing_is_refused() {
         let keys = Settings { key_distribution: Some(KeyDistribution::Zipf), ..Settings::default() };
         let lengths = Settings { txn_length: Some((1, 2)), ..Settings::default() };
+        let lease = Settings { lease: Some(Duration::from_secs(2)), ..Settings::default() };
         for (name, settings, fits) in [
             ("register", keys, true),
             ("register", lengths, false),
             ("append", lengths, true),
             ("bank", keys, false),
             ("bank", lengths, false),
+            ("lock", keys, true),
+            ("lock", lease, true),
+            ("lock", lengths, false),
+            ("register", lease, false),
+            ("append", lease, false),
+            ("bank", lease, false),
         ] {
             let made = lookup(name).unwrap().workload(&settings, None, Chance::new(1));
             assert_eq!(made.is_ok(), fits, "{name}: {settings:?}");

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn both_are_judged() {
-        let acquire = |process, token| (process, Call::Acquire { key: KEY }, Reply::Held(Some(token)));
+        let acquire =
+            |process, token| (process, Call::Acquire { key: KEY, lease_ms: None }, Reply::Held(Some(token)));
         let release = |process| (process, Call::Release { key: KEY }, Reply::Done);
         let write = |process: u32, token| {
             (process, Call::Guarded { key: KEY, value: Value(process.into()), token }, Reply::Done)

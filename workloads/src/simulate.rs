@@ -34,8 +34,8 @@ impl Manners {
     pub const TROUBLED: Manners = Manners { fail: 100, unknown: 100, ..Manners::PERFECT };
 }
 
-/// What serves a call at once: it says what came of it.
-pub type Service<'s> = dyn FnMut(Ticket, &Call) -> Outcome + 's;
+/// What serves a call at once, at a certain time: it says what came of it.
+pub type Service<'s> = dyn FnMut(Time, Ticket, &Call) -> Outcome + 's;
 
 /// Runs a workload from its first call to the end of its finale, with so many workers, each with its usual one
 /// of `nodes`. Equal arguments give equal histories.
@@ -174,7 +174,7 @@ impl Run<'_> {
         match moment {
             Moment::Effect { process, number, call, heard } => {
                 // A client does one thing at a time, so the number of its invocation is a number of its own.
-                let outcome = (self.service)(Ticket { process, number }, &call);
+                let outcome = (self.service)(self.now, Ticket { process, number }, &call);
                 if heard {
                     self.answers.insert(process, outcome);
                 }
@@ -222,9 +222,9 @@ mod tests {
     }
 
     /// Registers in memory.
-    fn registers() -> impl FnMut(Ticket, &Call) -> Outcome {
+    fn registers() -> impl FnMut(Time, Ticket, &Call) -> Outcome {
         let mut registers: BTreeMap<Key, Value> = BTreeMap::new();
-        move |_, call| {
+        move |_, _, call| {
             let found = call.key().and_then(|key| registers.get(&key).copied());
             match call {
                 Call::Read { .. } => return Outcome::Ok(Reply::Read(found)),

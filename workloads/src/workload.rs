@@ -41,6 +41,8 @@ pub struct Settings {
     pub calls_per_key: Option<u32>,
     /// How many parts a transaction has, at least and at most.
     pub txn_length: Option<(u32, u32)>,
+    /// For how long locks are got; until they are let go if that is no time at all.
+    pub lease: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -54,6 +56,7 @@ impl Default for Settings {
             key_distribution: None,
             calls_per_key: None,
             txn_length: None,
+            lease: None,
         }
     }
 }

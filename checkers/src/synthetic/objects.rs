@@ -27,6 +27,8 @@ pub enum Kind {
     Sum,
     /// Acquired and released, with fencing tokens.
     Lock,
+    /// The same, but half of the time with a lease, which may be over whenever somebody else asks.
+    Leased,
 }
 
 /// What kind of history.
@@ -61,6 +63,8 @@ struct World {
     set: BTreeSet<Value>,
     count: i64,
     holder: Option<ProcessId>,
+    /// Whether it may lose it.
+    leased: bool,
     token: u64,
     fresh: i64,
 }
@@ -128,8 +132,9 @@ impl World {
             Kind::Counter | Kind::Sum if looks => Call::Count { key },
             Kind::Counter => Call::Increment { key, by: 1 },
             Kind::Sum => Call::Increment { key, by: chance.below(5) as i64 - 2 },
-            Kind::Lock if self.holder == Some(process) => Call::Release { key },
-            Kind::Lock => Call::Acquire { key },
+            Kind::Lock | Kind::Leased if self.holder == Some(process) => Call::Release { key },
+            Kind::Lock => Call::Acquire { key, lease_ms: None },
+            Kind::Leased => Call::Acquire { key, lease_ms: chance.permille(500).then_some(1) },
         }
     }
 
@@ -175,8 +180,11 @@ impl World {
                 Reply::Done
             }
             Call::Count { .. } => Reply::Count(self.count),
-            Call::Acquire { .. } if self.holder.is_none() => {
+            Call::Acquire { lease_ms, .. }
+                if self.holder.is_none() || (self.leased && self.fresh % 2 == 0) =>
+            {
                 self.holder = Some(process);
+                self.leased = lease_ms.is_some();
                 self.token += 1;
                 Reply::Held(Some(self.token))
             }

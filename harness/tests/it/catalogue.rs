@@ -14,6 +14,7 @@ const HISTORIES: &[(&str, &str, &str)] = &[
     ("list", "A:appx1; B:rx{1}", "A:appx1; B:rx{}"),
     ("text", "A:wx1; A:appx2; B:rx{1,2}", "A:wx1; A:appx2; B:rx{2}"),
     ("lock", "A:acqx; A:relx; B:acqx; B:relx", "A:acqx; B:acqx"),
+    ("leases", "A:acqx for 100; A:relx; B:acqx for 100", "A:acqx for 100; B:acqx for 100"),
     ("guarded", "A:guardx1@3; B:guardx2@4; A:rx2", "A:guardx1@3; B:guardx2@2"),
     ("fifo-queue", "A:enqx1; A:enqx2; B:deqx1; B:deqx2", "A:enqx1; A:enqx2; B:deqx2; B:deqx1"),
     ("stack", "A:enqx1; A:enqx2; B:deqx2; B:deqx1", "A:enqx1; A:enqx2; B:deqx1; B:deqx2"),

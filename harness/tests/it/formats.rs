@@ -215,7 +215,7 @@ fn a_plan_is_as_documented() {
 fn the_compact_notation_is_as_documented() {
     let [text] = blocks("text", "compact")[..] else { panic!("there is one block") };
     let history = history::text::parse(text).unwrap();
-    assert_eq!(history.ops().len(), 35);
+    assert_eq!(history.ops().len(), 36);
 }
 
 /// Where there is something in a JSON value: `reports.anomalies.name`. Elements of one list are taken together.

@@ -69,7 +69,7 @@ fn queue(chance: &mut Chance, _: i64) -> Call {
 
 fn lock(chance: &mut Chance, _: i64) -> Call {
     let key = key(chance);
-    if chance.coin(0.5) { Call::Acquire { key } } else { Call::Release { key } }
+    if chance.coin(0.5) { Call::Acquire { key, lease_ms: None } } else { Call::Release { key } }
 }
 
 fn guarded(chance: &mut Chance, _: i64) -> Call {
@@ -135,7 +135,7 @@ fn kinds() -> Vec<Kind> {
         kind("list", list, Linearizable::new(List)),
         kind("counter", counter, Linearizable::new(Counter::default())),
         kind("queue", queue, Linearizable::new(Queue::FIFO)),
-        kind("lock", lock, Linearizable::new(Lock::default())),
+        kind("lock", lock, Linearizable::new(Lock)),
         kind("guarded", guarded, Linearizable::new(Guarded)),
         kind("transactions of lists", lists, ListAppend::new(strict)),
         kind("transactions of registers", registers, RwRegister::new(strict)),
@@ -152,7 +152,7 @@ fn program(kind: &Kind, seed: u64, forgotten: Option<i64>) -> History {
         let call = (kind.draw)(&mut chance, turn);
         let process = ProcessId(chance.below(3) as u32);
         let before = store.clone();
-        let outcome = store.apply(Ticket { process, number: turn.unsigned_abs() }, &call);
+        let outcome = store.apply(Ticket { process, number: turn.unsigned_abs() }, &call, None);
         if forgotten == Some(turn) {
             store = before;
         }

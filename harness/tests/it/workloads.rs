@@ -3,10 +3,10 @@
 use crate::simulated::each_seed;
 use checkers::{Budget, Verdict, judge};
 use history::ledger::{Page, Record, Step};
-use history::{CallKind, Chance, History, NodeId, Op, Phase};
-use protocols::Store;
+use history::{Call, CallKind, Chance, History, NodeId, Op, Outcome, Phase, Refusal};
 use protocols::catalog::PROTOCOLS;
-use std::collections::BTreeMap;
+use protocols::{Reading, Store};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tribunal::trial::Trial;
 use workloads::{Entry, Manners, Settings, WORKLOADS, simulate};
@@ -15,20 +15,21 @@ const WORKERS: u32 = 10;
 
 /// So many seconds of a workload on the store alone, in virtual time.
 fn run(entry: &Entry, manners: Manners, seconds: u64, seed: u64) -> History {
-    let (mut store, chance) = (Store::default(), Chance::new(seed));
     let time_limit = Duration::from_secs(seconds);
-    let settings = Settings { rate: Some(200.0), time_limit, ..Settings::default() };
+    run_with(entry, Settings { rate: Some(200.0), time_limit, ..Settings::default() }, manners, seed)
+}
+
+fn run_with(entry: &Entry, settings: Settings, manners: Manners, seed: u64) -> History {
+    let (mut store, chance) = (Store::default(), Chance::new(seed));
     let workload = entry.workload(&settings, None, chance.split("workload"));
     let mut workload = workload.expect("its own settings fit");
     let mut ledger = Vec::new();
-    let mut serve = |ticket, call: &history::Call| match call {
+    let mut serve = |now, ticket, call: &Call| match call {
         // Who leads is nothing that the store knows, nor what nodes write down.
-        history::Call::Leader => history::Outcome::Ok(history::Reply::Leader(Some((NodeId(1), 1)))),
-        history::Call::Ledger { after } => {
-            history::Outcome::Ok(history::Reply::Ledger(Page::of(NodeId(1), &ledger, *after)))
-        }
+        Call::Leader => Outcome::Ok(history::Reply::Leader(Some((NodeId(1), 1)))),
+        Call::Ledger { after } => Outcome::Ok(history::Reply::Ledger(Page::of(NodeId(1), &ledger, *after))),
         call => {
-            let outcome = store.apply(ticket, call);
+            let outcome = store.apply(ticket, call, Reading::of(call, 1, now));
             ledger.extend(entered(call).into_iter().flatten());
             outcome
         }
@@ -38,8 +39,8 @@ fn run(entry: &Entry, manners: Manners, seconds: u64, seed: u64) -> History {
 }
 
 /// What a single node would write down about a transaction.
-fn entered(call: &history::Call) -> Option<[Record; 4]> {
-    let history::Call::Txn { mops } = call else { return None };
+fn entered(call: &Call) -> Option<[Record; 4]> {
+    let Call::Txn { mops } = call else { return None };
     let txn = mops.iter().find_map(|mop| match mop {
         history::Mop::Write { value, .. } => Some(*value),
         _ => None,
@@ -83,9 +84,9 @@ fn each_asks_the_mix_that_it_claims() {
             "counter" => &[(Increment, 50), (Count, 50)],
             "queue" => &[(Enqueue, 56), (Dequeue, 44)],
             "unique-ids" => &[(NextId, 100)],
-            // Ten clients want four locks, so most are turned away. Who has one writes twice for each time that it
-            // reads or lets go.
-            "lock" => &[(Acquire, 63), (Guarded, 19), (Read, 9), (Release, 9)],
+            // Ten clients want four locks, and some keep theirs while they stand still, so most are turned away. Who has one
+            // writes twice for each time that it reads or lets go.
+            "lock" => &[(Acquire, 69), (Guarded, 16), (Read, 7), (Release, 7)],
             "watch" => &[(Write, 50), (Watch, 50)],
             "monotonic" => &[(Add, 100)],
             "election" => &[(Leader, 100)],
@@ -119,7 +120,7 @@ fn each_is_valid_of_the_store_alone_and_reads_everything_back() {
                 assert_eq!(report.verdict, Verdict::Valid, "{}, seed {seed}: {report:#?}", entry.name);
             }
             // Every key that was asked for is asked for in the end, until it answers.
-            let keys = |phase| -> std::collections::BTreeSet<_> {
+            let keys = |phase| -> BTreeSet<_> {
                 let ops = ops_of(&history, phase).into_iter();
                 ops.filter(|op| phase == Phase::Main || op.outcome.is_ok())
                     .filter_map(|op| op.call.key())
@@ -130,6 +131,44 @@ fn each_is_valid_of_the_store_alone_and_reads_everything_back() {
             assert!(last.iter().any(|op| op.outcome.is_ok()), "{}, seed {seed}", entry.name);
         }
     }
+}
+
+/// How often a lock was had again whose holder had died, and how often somebody was fenced off.
+fn after_leases(history: &History) -> (usize, usize) {
+    let (mut holders, mut dead) = (BTreeMap::new(), BTreeSet::new());
+    let (mut inherited, mut fenced) = (0, 0);
+    for op in history.ops() {
+        match (op.call, op.outcome) {
+            (Call::Acquire { key, .. }, Outcome::Ok(_)) => {
+                let before = holders.insert(*key, op.process);
+                inherited += usize::from(before.is_some_and(|holder| dead.contains(&holder)));
+            }
+            (Call::Release { key }, outcome) if !outcome.is_fail() => drop(holders.remove(key)),
+            (Call::Guarded { .. }, Outcome::Fail(Refusal::NotHeld)) => fenced += 1,
+            _ => {}
+        }
+        if op.outcome.is_unknown() {
+            dead.insert(op.process);
+        }
+    }
+    (inherited, fenced)
+}
+
+#[test]
+fn locks_of_the_dead_are_had_again_and_who_outlives_a_lease_is_fenced_off() {
+    let lock = workloads::lookup("lock").expect("there are locks");
+    let settings = |lease| Settings {
+        rate: Some(200.0),
+        time_limit: Duration::from_secs(60),
+        lease: Some(Duration::from_millis(lease)),
+        ..Settings::default()
+    };
+    for (lease, least) in [(500, 20), (2_000, 5)] {
+        let (inherited, fenced) = after_leases(&run_with(lock, settings(lease), Manners::TROUBLED, 1));
+        println!("{lease} ms: {inherited} locks of the dead, {fenced} fenced off");
+        assert!(inherited >= least && fenced >= least, "{lease} ms: {inherited}, {fenced}");
+    }
+    assert_eq!(after_leases(&run_with(lock, settings(0), Manners::TROUBLED, 1)), (0, 0), "for good");
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Calls {
             b"get" => Call::Elements { key },
             b"dequeue" => Call::Dequeue { key },
             b"drain" => Call::Drain { key },
-            b"acquire" | b"lock" => Call::Acquire { key },
+            b"acquire" | b"lock" => Call::Acquire { key, lease_ms: record.lease(tape) },
             b"release" | b"unlock" => Call::Release { key },
             _ => Call::NextId { key },
         };

@@ -58,6 +58,7 @@ pub(super) struct Record {
     error: Option<usize>,
     start: Option<usize>,
     commit: Option<usize>,
+    lease: Option<usize>,
 }
 
 impl Record {
@@ -75,6 +76,7 @@ impl Record {
                 b"error" => record.error = Some(value),
                 b"start-ts" => record.start = Some(value),
                 b"commit-ts" => record.commit = Some(value),
+                b"lease-ms" => record.lease = Some(value),
                 _ => {}
             }
         }
@@ -83,11 +85,19 @@ impl Record {
 
     /// When the system says that it took effect, if it says so by a number that we can compare.
     fn stamp(&self, tape: &Tape) -> Option<Stamp> {
-        let number = |at: Option<usize>| match tape.node(at?) {
-            Node::Int(number) => u64::try_from(number).ok(),
-            _ => None,
-        };
-        Some(Stamp { start: number(self.start), commit: number(self.commit)? })
+        Some(Stamp { start: natural(tape, self.start), commit: natural(tape, self.commit)? })
+    }
+
+    /// For how many milliseconds a lock is wanted, if that is said.
+    pub fn lease(&self, tape: &Tape) -> Option<u64> {
+        natural(tape, self.lease)
+    }
+}
+
+fn natural(tape: &Tape, at: Option<usize>) -> Option<u64> {
+    match tape.node(at?) {
+        Node::Int(number) => u64::try_from(number).ok(),
+        _ => None,
     }
 }
 

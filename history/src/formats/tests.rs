@@ -362,6 +362,7 @@ fn what_is_written_as_edn_is_read_back() {
         "p0:inc k3 -5[0,1]; p1:count k3 -5[2,3]",
         "p0:enq k3 -5[0,1]; p1:deq k3 ∅[2,3]; p1:drain k3 [4,5][4,5]",
         "p0:acq k3@8[0,1]; p1:acq k3[2,3]; p1:rel k3[4,5]; p1:id k9 3[6,7]",
+        "p0:acq k3 for 500@8[0,1]; p1:acq k3 for 20[2,3]!; p0:acq k3 for 500[4,?]",
         "p0:balances{k0:95,k1:105}[0,1]; p0:move k0 k1 5[2,3]",
         "p0:subscribe [k0,k1][0,1]; p0:[sk0=5@9 sk1=6 poll{k0@9:5,k0@10:7,k1@3:9}][2,3]; p1:[sk0=6 poll?][4,?]",
     ] {

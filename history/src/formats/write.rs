@@ -109,9 +109,10 @@ fn asked(call: &Call) -> String {
         | Call::Count { key }
         | Call::Dequeue { key }
         | Call::Drain { key }
-        | Call::Acquire { key }
+        | Call::Acquire { key, lease_ms: None }
         | Call::Release { key }
         | Call::NextId { key } => format!("[{} nil]", key.0),
+        Call::Acquire { key, lease_ms: Some(lease) } => format!("[{} nil], :lease-ms {lease}", key.0),
     }
 }
 

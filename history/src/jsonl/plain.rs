@@ -61,7 +61,11 @@ impl Plain {
             b"elements" => Call::Elements { key },
             b"count" => Call::Count { key },
             b"dequeue" => Call::Dequeue { key },
-            b"acquire" => Call::Acquire { key },
+            b"acquire" => {
+                rest.word(b",\"lease_ms\":")?;
+                let lease_ms = if rest.word(b"null").is_some() { None } else { Some(rest.natural()?) };
+                Call::Acquire { key, lease_ms }
+            }
             b"release" => Call::Release { key },
             b"cas" => {
                 rest.word(b",\"expected\":")?;
@@ -254,12 +258,14 @@ mod tests {
             r#"{"count":{"key":3}}"#,
             r#"{"enqueue":{"key":3,"value":41}}"#,
             r#"{"dequeue":{"key":3}}"#,
-            r#"{"acquire":{"key":3}}"#,
+            r#"{"acquire":{"key":3,"lease_ms":null}}"#,
+            r#"{"acquire":{"key":3,"lease_ms":500}}"#,
             r#"{"release":{"key":3}}"#,
         ];
         let others = [
             r#""balances""#,
             r#"{"drain":{"key":3}}"#,
+            r#"{"acquire":{"key":3}}"#,
             r#"{"watch":{"key":3,"after":17}}"#,
             r#"{"guarded":{"key":3,"value":41,"token":6}}"#,
             r#"{"txn":{"mops":[{"send":{"key":3,"value":10}},"poll"]}}"#,

@@ -215,8 +215,9 @@ impl Parser<'_> {
             }
             "acq" => {
                 let key = self.key()?;
+                let lease_ms = if self.take("for ") { Some(self.natural()?) } else { None };
                 let token = if self.take("@") { Some(self.natural()?) } else { None };
-                (Call::Acquire { key }, Reply::Held(token))
+                (Call::Acquire { key, lease_ms }, Reply::Held(token))
             }
             "rel" => (Call::Release { key: self.key()? }, Reply::Done),
             "move" => {

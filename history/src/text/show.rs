@@ -29,8 +29,13 @@ fn call(call: &Call, reply: Option<&Reply>) -> String {
         (Call::Enqueue { key, value }, _) => format!("enq {key} {value}"),
         (Call::Guarded { key, value, token }, _) => format!("guard {key} {value}@{token}"),
         (Call::Increment { key, by }, _) => format!("inc {key} {by}"),
-        (Call::Acquire { key }, Some(Reply::Held(Some(token)))) => format!("acq {key}@{token}"),
-        (Call::Acquire { key }, _) => format!("acq {key}"),
+        (Call::Acquire { key, lease_ms }, reply) => {
+            let lease = lease_ms.map(|lease| format!(" for {lease}")).unwrap_or_default();
+            match reply {
+                Some(Reply::Held(Some(token))) => format!("acq {key}{lease}@{token}"),
+                _ => format!("acq {key}{lease}"),
+            }
+        }
         (Call::Release { key }, _) => format!("rel {key}"),
         (Call::Transfer { from, to, amount }, _) => format!("move {from} {to} {amount}"),
         (Call::Assign { keys, shared }, _) => {

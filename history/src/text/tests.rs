@@ -25,6 +25,7 @@ fn short_forms_are_read() {
         ("A:w1; B:r1", "p0:w k0 1[0,1]; p1:r k0 1[2,3]"),
         ("A:enq1[0,1]; B:deq∅[2,3]; B:deq?[4,?]", "p0:enq k0 1[0,1]; p1:deq k0 ∅[2,3]; p1:deq k0 ?[4,?]"),
         ("A:acq[0,1]; A:rel[2,3]; B:acq@7[4,5]", "p0:acq k0[0,1]; p0:rel k0[2,3]; p1:acq k0@7[4,5]"),
+        ("A:acqx for 500@7; B:acq k3 for 20[2,3]!", "p0:acq k0 for 500@7[0,1]; p1:acq k3 for 20[2,3]!"),
         ("A:inc[0,1]; B:r1[2,3]; C:add5[4,?]", "p0:inc k0 1[0,1]; p1:count k0 1[2,3]; p2:inc k0 5[4,?]"),
         ("A:add5[0,3]; C:r5[2,5]", "p0:inc k0 5[0,2]; p2:count k0 5[1,3]"),
         ("A:add1[0,1]; B:r{}[2,3]; B:r{2,1}[4,5]", "p0:add k0 1[0,1]; p1:r k0 {}[2,3]; p1:r k0 {2,1}[4,5]"),
@@ -97,7 +98,10 @@ fn any_call(chance: &mut Chance) -> (Call, Reply) {
         9 => (Call::Enqueue { key, value }, Reply::Done),
         10 => (Call::Dequeue { key }, Reply::Read(held)),
         11 => (Call::Drain { key }, Reply::List(few(chance))),
-        12 => (Call::Acquire { key }, Reply::Held(held.map(|_| token))),
+        12 => {
+            let lease_ms = (chance.below(2) == 0).then(|| chance.below(900));
+            (Call::Acquire { key, lease_ms }, Reply::Held(held.map(|_| token)))
+        }
         13 => (Call::Release { key }, Reply::Done),
         14 => (Call::Guarded { key, value, token }, Reply::Done),
         15 => (Call::NextId { key }, Reply::Read(Some(value))),

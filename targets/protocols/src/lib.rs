@@ -26,4 +26,4 @@ pub mod zab;
 
 pub use flaw::Flaw;
 pub use protocol::{Compaction, Effect, Input, Options, Protocol, RequestId, Role, Status, Tempo, Watch};
-pub use store::{Bank, Store};
+pub use store::{Bank, Reading, Store};

@@ -26,20 +26,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Store;
     use crate::raft::{Command, Entry, Members, Message, Place, Record, Snapshot};
-    use history::{Call, Key, NodeId, ProcessId, Ticket, Value};
+    use crate::{Reading, Store};
+    use history::{Call, Key, NodeId, ProcessId, Ticket, Time, Value};
 
     fn entries() -> Vec<Entry> {
         let (key, value) = (Key(7), Value(-3));
         let ticket = Ticket { process: ProcessId(300), number: u64::MAX };
-        let called = |call| Command::Call { ticket, call };
+        let at = Some(Reading { reign: 7, time: Time(u64::MAX) });
+        let called = |call| Command::Call { ticket, call, at: None };
         let commands = [
             Command::Nothing,
             called(Call::Read { key }),
             called(Call::Write { key, value }),
             called(Call::Cas { key, expected: None, new: value }),
             called(Call::Cas { key, expected: Some(value), new: Value(i64::MAX) }),
+            Command::Call { ticket, call: Call::Acquire { key, lease_ms: Some(u64::MAX) }, at },
+            called(Call::Acquire { key, lease_ms: None }),
             Command::Members(Members::founders(&NodeId::all(3))),
             Command::Other(vec![7, 0]),
         ];
@@ -75,7 +78,10 @@ mod tests {
     fn snapshot() -> Snapshot {
         let mut store = Store::default();
         let ticket = Ticket { process: ProcessId(1), number: 2 };
-        store.apply(ticket, &Call::Write { key: Key(7), value: Value(-3) });
+        store.apply(ticket, &Call::Write { key: Key(7), value: Value(-3) }, None);
+        let ticket = Ticket { number: 3, ..ticket };
+        let at = Some(Reading { reign: 7, time: Time(9) });
+        store.apply(ticket, &Call::Acquire { key: Key(8), lease_ms: Some(500) }, at);
         Snapshot {
             last: Place { term: 2, index: 5 },
             members: (4, Members::founders(&NodeId::all(3))),

@@ -36,7 +36,7 @@ fn says(kind: Kind, history: &History) -> Says {
         Kind::List => judged(List, history),
         Kind::Text => judged(Text, history),
         Kind::Counter | Kind::Sum => judged(Counter::default(), history),
-        Kind::Lock => judged(Lock::default(), history),
+        Kind::Lock | Kind::Leased => judged(Lock, history),
     }
 }
 
@@ -55,7 +55,7 @@ fn says_sequentially(kind: Kind, history: &History) -> bool {
         Kind::List => fine(List, history),
         Kind::Text => fine(Text, history),
         Kind::Counter | Kind::Sum => fine(Counter::default(), history),
-        Kind::Lock => fine(Lock::default(), history),
+        Kind::Lock | Kind::Leased => fine(Lock, history),
     }
 }
 
@@ -110,6 +110,6 @@ fn at_once(kind: Kind, history: &History) -> bool {
         Kind::List => fine(&List, history),
         Kind::Text => fine(&Text, history),
         Kind::Counter | Kind::Sum => fine(&Counter::default(), history),
-        Kind::Lock => fine(&Lock::default(), history),
+        Kind::Lock | Kind::Leased => fine(&Lock, history),
     }
 }

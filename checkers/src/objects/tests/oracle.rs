@@ -125,18 +125,18 @@ fn apply(kind: Kind, state: &mut Vec<i64>, deed: &Deed) -> Option<Reply> {
             Reply::Done
         }
         Call::Count { .. } => Reply::Count(state.first().copied().unwrap_or(0)),
-        Call::Acquire { .. } => {
-            // The last token that was given, and who holds the lock.
+        Call::Acquire { lease_ms, .. } => {
+            // The last token that was given, who holds the lock, and whether only for a time.
             let last = state.first().copied().unwrap_or(0);
             let token = match &deed.reply {
                 Some(Reply::Held(Some(token))) => *token as i64,
                 _ => last + 1,
             };
-            if state.len() == 2 || (deed.reply.is_some() && token <= last) {
+            if state.get(2) == Some(&0) || (deed.reply.is_some() && token <= last) {
                 return None;
             }
             let kept = if deed.reply.is_some() { token } else { last };
-            *state = vec![kept, i64::from(deed.process)];
+            *state = vec![kept, i64::from(deed.process), i64::from(lease_ms.is_some())];
             Reply::Held(None)
         }
         Call::Release { .. } => {

@@ -4,7 +4,7 @@ use super::oracle::{deeds, explains};
 use super::{says, shown};
 use crate::cases::cases;
 use crate::synthetic::objects::{Kind, Shape, simulate};
-use history::{Chance, Event, History, Outcome, ProcessId, Refusal, Reply, Value};
+use history::{Call, Chance, Event, History, Outcome, ProcessId, Refusal, Reply, Value};
 use rayon::prelude::*;
 
 /// The history with something changed at random: an answer, or the order of events of different processes.
@@ -16,7 +16,9 @@ pub(super) fn garbled(history: &History, chance: &mut Chance) -> History {
         let at = chance.below(events.len() as u64) as usize;
         if chance.below(2) == 0 {
             if let Some(at) = chance.pick(&answers).copied() {
-                garble(&mut events[at], chance);
+                let asked = events[..at].iter().rev().find(|event| process(event) == process(&events[at]));
+                let releases = matches!(asked, Some(Event::Invoke { call: Call::Release { .. }, .. }));
+                garble(&mut events[at], releases, chance);
             }
         } else if at + 1 < events.len() && process(&events[at]) != process(&events[at + 1]) {
             events.swap(at, at + 1);
@@ -36,7 +38,7 @@ fn process(event: &Event) -> Option<ProcessId> {
     }
 }
 
-fn garble(event: &mut Event, chance: &mut Chance) {
+fn garble(event: &mut Event, releases: bool, chance: &mut Chance) {
     let Event::Complete { outcome, .. } = event else { return };
     match outcome {
         Outcome::Ok(Reply::Read(value)) => {
@@ -54,6 +56,7 @@ fn garble(event: &mut Event, chance: &mut Chance) {
             }
         }
         Outcome::Ok(Reply::Held(Some(token))) => *token = chance.between(1, 4),
+        Outcome::Fail(Refusal::NotHeld) if releases => *outcome = Outcome::Ok(Reply::Done),
         Outcome::Fail(Refusal::NotHeld) => {
             *outcome = Outcome::Ok(Reply::Held(Some(chance.between(1, 5))));
         }
@@ -146,4 +149,9 @@ fn sums_are_judged_as_by_the_oracle() {
 #[test]
 fn locks_are_judged_as_by_the_oracle() {
     holds(Kind::Lock, 100);
+}
+
+#[test]
+fn locks_that_may_be_lost_are_judged_as_by_the_oracle() {
+    holds(Kind::Leased, 100);
 }

@@ -23,6 +23,7 @@ fn every_named_history_is_judged_as_the_table_says() {
             "stack" => Kind::Stack,
             "priority" => Kind::Largest,
             "mutex" => Kind::Lock,
+            "lease" => Kind::Leased,
             "counter" => Kind::Counter,
             "sum" => Kind::Sum,
             "set" => Kind::Grown,

@@ -18,6 +18,7 @@ fn quick_algorithms_and_search_agree_on_histories_of_sixty_operations() {
         (Kind::List, false),
         (Kind::Counter, false),
         (Kind::Lock, false),
+        (Kind::Leased, false),
     ] {
         let shape = Shape { kind, ops: 60, clients: 3, unknown: 0, looks: 500, elements: 8, drains };
         for seed in 0..60 {

@@ -9,19 +9,26 @@ use super::message::{Command, Message};
 use super::part::Part;
 use super::{MultiPaxos, Output};
 use crate::paxos::{Ballot, Tally};
-use crate::{Effect, Flaw, RequestId};
+use crate::{Effect, Flaw, Reading, RequestId};
 use history::{Call, NodeId, Outcome, Reply, Ticket, Time};
 
 impl MultiPaxos {
     /// A client of this leader wants something done.
-    pub(super) fn write(&mut self, id: RequestId, ticket: Ticket, call: Call, out: &mut Output) {
+    pub(super) fn write(
+        &mut self,
+        now: Time,
+        id: RequestId,
+        (ticket, call): (Ticket, Call),
+        out: &mut Output,
+    ) {
         // FLAW answered-early: it is proposed, that must do.
         if self.has(Flaw::AnsweredEarly) && has_nothing_to_say(&call) {
             out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Done) });
-            return self.propose(vec![(Command::Call { ticket, call }, None)], out);
+            return self.propose(vec![(Command::Call { ticket, call, at: None }, None)], out);
         }
         if let Part::Leader(leader) = &mut self.part {
-            leader.queue.push_back((id, Command::Call { ticket, call }));
+            let at = Reading::of(&call, leader.ballot.number(), now);
+            leader.queue.push_back((id, Command::Call { ticket, call, at }));
             self.propose_what_waits(out);
         }
     }

@@ -26,8 +26,8 @@ impl MultiPaxos {
             Part::Leader(leader) => leader.proposals.remove(&slot).and_then(|proposal| proposal.client),
             _ => None,
         };
-        if let Command::Call { ticket, call } = &command {
-            let outcome = self.store.apply(*ticket, call);
+        if let Command::Call { ticket, call, at } = &command {
+            let outcome = self.store.apply(*ticket, call, *at);
             if let Some(id) = client {
                 out.push(Effect::Reply { id, outcome });
             }

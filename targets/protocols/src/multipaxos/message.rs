@@ -1,5 +1,6 @@
 //! What nodes say to one another. 1a to 2b are the names of Lamport's papers.
 
+use crate::Reading;
 use crate::paxos::Ballot;
 use history::{Call, Ticket};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub enum Command {
         ticket: Ticket,
         /// For what.
         call: Call,
+        /// What the clock of the leader showed that proposed it first, if that matters to the call.
+        at: Option<Reading>,
     },
 }
 

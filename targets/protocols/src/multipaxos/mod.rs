@@ -150,8 +150,8 @@ impl Protocol for MultiPaxos {
         let Recovered { promised, accepted, log } = Recovered::read(disk);
         let mut store = Store::default();
         for command in &log {
-            if let Command::Call { ticket, call } = command {
-                store.apply(*ticket, call);
+            if let Command::Call { ticket, call, at } = command {
+                store.apply(*ticket, call, *at);
             }
         }
         let mut node = MultiPaxos {
@@ -177,7 +177,7 @@ impl Protocol for MultiPaxos {
     fn handle(&mut self, now: Time, input: Input<Message>, out: &mut Output) {
         match input {
             Input::Message { from, message } => self.receive(now, from, message, out),
-            Input::Request { id, ticket, call } => self.request(id, ticket, call, out),
+            Input::Request { id, ticket, call } => self.request(now, id, (ticket, call), out),
             Input::Wake => self.wake(now, out),
             Input::Change(_) => {}
             Input::Stop => self.stop(now, out),
@@ -244,14 +244,14 @@ impl MultiPaxos {
     }
 
     /// A client asks.
-    fn request(&mut self, id: RequestId, ticket: Ticket, call: Call, out: &mut Output) {
+    fn request(&mut self, now: Time, id: RequestId, (ticket, call): (Ticket, Call), out: &mut Output) {
         if call == Call::Leader {
             return out.push(Effect::Reply { id, outcome: self.status().leads() });
         }
         let refusal = match &self.part {
             _ if self.stopping.is_some() => Refusal::Stopping,
             Part::Leader(_) if call.is_read() => return self.read(id, call, out),
-            Part::Leader(_) => return self.write(id, ticket, call, out),
+            Part::Leader(_) => return self.write(now, id, (ticket, call), out),
             Part::Follower(Some(following)) => Refusal::NotLeader { hint: Some(following.ballot.node) },
             Part::Follower(None) | Part::Canvasser(..) | Part::Candidate(_) => {
                 Refusal::NotLeader { hint: None }

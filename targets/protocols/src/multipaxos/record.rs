@@ -94,7 +94,7 @@ mod tests {
 
     fn write(value: i64) -> Command {
         let ticket = Ticket { process: ProcessId(value as u32), number: 1 };
-        Command::Call { ticket, call: Call::Write { key: Key(0), value: Value(value) } }
+        Command::Call { ticket, call: Call::Write { key: Key(0), value: Value(value) }, at: None }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What nodes say to one another, and what they write down.
 
+use crate::Reading;
 use history::{Call, Ticket};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,6 +14,8 @@ pub struct Entry {
     pub ticket: Ticket,
     /// What was asked.
     pub call: Call,
+    /// What the primary's clock showed, if that matters to the call.
+    pub at: Option<Reading>,
 }
 
 /// `write k0 5 @2`

@@ -2,7 +2,7 @@
 
 use super::message::{Entry, Message, Record};
 use super::{Output, Part, PrimaryBackup};
-use crate::{Effect, Flaw, RequestId};
+use crate::{Effect, Flaw, Reading, RequestId};
 use history::{Call, NodeId, Outcome, Refusal, Ticket, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct Primary {
     writes: BTreeMap<u64, RequestId>,
     /// The changes that came while others were on their way to everyone. Of these nobody knows, so they can still be turned
     /// away.
-    gathered: Vec<(RequestId, Ticket, Call)>,
+    gathered: Vec<(RequestId, Entry)>,
     /// The reads that wait until it is established, and until when.
     reads: Vec<(RequestId, Call, Time)>,
     /// When it shows next that it lives.
@@ -83,7 +83,7 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
         let message = Message::Beat { epoch: self.log.epoch, end: self.log.end(), stable: self.log.stable };
         out.extend(primary.others.keys().map(|to| Effect::Send { to: *to, message: message.clone() }));
         if SYNC && primary.lacks_somebody(now, patience) {
-            primary.gathered.drain(..).for_each(|(id, _, _)| turn_away(id, None, out));
+            primary.gathered.drain(..).for_each(|(id, _)| turn_away(id, None, out));
         }
         let late = |(_, _, end): &(RequestId, Call, Time)| *end <= now;
         for (id, _, _) in primary.reads.extract_if(.., |read| late(read)) {
@@ -103,7 +103,9 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
         {
             return turn_away(id, None, out);
         }
-        primary.gathered.push((id, ticket, call));
+        let epoch = self.log.epoch;
+        let at = Reading::of(&call, epoch, now);
+        primary.gathered.push((id, Entry { epoch, ticket, call, at }));
         if !SYNC || waiting == 0 {
             self.append_gathered(out);
         }
@@ -116,12 +118,12 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
 
     /// What has gathered becomes the end of the log.
     fn append_gathered(&mut self, out: &mut Output) {
-        let (epoch, stable) = (self.log.epoch, self.log.stable);
+        let stable = self.log.stable;
         let Part::Primary(primary) = &mut self.part else { return };
         let mut entries = Vec::new();
-        for (place, (id, ticket, call)) in (self.log.end() + 1..).zip(primary.gathered.drain(..)) {
+        for (place, (id, entry)) in (self.log.end() + 1..).zip(primary.gathered.drain(..)) {
             primary.writes.insert(place, id);
-            entries.push(Entry { epoch, ticket, call });
+            entries.push(entry);
         }
         if entries.is_empty() {
             return;
@@ -199,7 +201,7 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
     pub(super) fn apply_up_to(&mut self, end: u64, out: &mut Output) {
         while self.applied < end {
             let Some(entry) = self.log.get(self.applied + 1) else { break };
-            let outcome = self.store.apply(entry.ticket, &entry.call);
+            let outcome = self.store.apply(entry.ticket, &entry.call, entry.at);
             self.applied += 1;
             if let Part::Primary(primary) = &mut self.part
                 && let Some(id) = primary.writes.remove(&self.applied)
@@ -236,7 +238,7 @@ impl Primary {
     pub(super) fn dismiss(self, leader: NodeId, out: &mut Output) {
         let writes = self.writes.into_values();
         out.extend(writes.map(|id| Effect::Reply { id, outcome: Outcome::Unknown(history::Doubt::Deposed) }));
-        let unborn = self.gathered.into_iter().map(|(id, _, _)| id);
+        let unborn = self.gathered.into_iter().map(|(id, _)| id);
         let unread = self.reads.into_iter().map(|(id, _, _)| id);
         unborn.chain(unread).for_each(|id| turn_away(id, Some(leader), out));
     }

@@ -31,11 +31,12 @@ impl Raft {
             let before = early.then(|| self.store.clone());
             let Some(entry) = self.log.get(self.applied + 1) else { break };
             self.applied += 1;
-            if let Command::Call { ticket, call } = &entry.command {
+            if let Command::Call { ticket, call, at } = &entry.command {
+                self.store.hear(*at);
                 // FLAW retry-applied-twice: each entry is a call of its own.
                 let outcome = match self.options.flaw {
                     Some(Flaw::RetryAppliedTwice) => self.store.carry_out(*ticket, call),
-                    _ => self.store.apply(*ticket, call),
+                    _ => self.store.apply(*ticket, call, None),
                 };
                 self.answer(outcome, out);
             }

@@ -1,6 +1,7 @@
 //! The replicated log.
 
 use super::members::Members;
+use crate::Reading;
 use history::{Call, Ticket};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub enum Command {
         ticket: Ticket,
         /// For what.
         call: Call,
+        /// What the leader's clock showed, if that matters to the call.
+        at: Option<Reading>,
     },
     /// From here on these take part.
     Members(Members),

@@ -112,7 +112,7 @@ pub use record::Record;
 pub use snapshot::Snapshot;
 
 use crate::catalog::Entry as About;
-use crate::{Effect, Flaw, Input, Options, Protocol, RequestId, Role, Status, Store};
+use crate::{Effect, Flaw, Input, Options, Protocol, Reading, RequestId, Role, Status, Store};
 use history::{Call, Chance, Membership, NodeId, Outcome, Refusal, Reply, Ticket, Time};
 use part::Part;
 use record::Recovered;
@@ -361,14 +361,15 @@ impl Raft {
         match refusal {
             Some(refusal) => out.push(Effect::Reply { id, outcome: Outcome::Fail(refusal) }),
             None if call.is_read() => self.read(now, id, call, out),
-            None => self.write(id, ticket, call, out),
+            None => self.write(now, id, (ticket, call), out),
         }
     }
 
     /// A client of this leader writes: through the log.
-    fn write(&mut self, id: RequestId, ticket: Ticket, call: Call, out: &mut Output) {
+    fn write(&mut self, now: Time, id: RequestId, (ticket, call): (Ticket, Call), out: &mut Output) {
         let hasty = self.has(Flaw::AcknowledgedBeforeCommit) && needs_no_answer(&call);
-        let index = self.propose(Entry { term: self.term, command: Command::Call { ticket, call } }, out);
+        let at = Reading::of(&call, self.term, now);
+        let index = self.propose(Entry { term: self.term, command: Command::Call { ticket, call, at } }, out);
         // FLAW acknowledged-before-commit: it is in the leader's log, that must do.
         if hasty {
             out.push(Effect::Reply { id, outcome: Outcome::Ok(Reply::Done) });

@@ -1,18 +1,21 @@
 //! The replicated state: what committed calls are applied to.
 //!
-//! It is a pure function of the calls that were applied, in their order: no clock, no chance, no order of hash maps. An
-//! object comes to be when it is first changed; one that nobody changed is read as empty. Objects of different kinds do
-//! not know each other, even if their keys are equal.
+//! It is a pure function of the calls that were applied, in their order: no clock but what the log says of the time
+//! (`clock.rs`), no chance, no order of hash maps. An object comes to be when it is first changed; one that nobody changed
+//! is read as empty. Objects of different kinds do not know each other, even if their keys are equal.
 
 mod bank;
+mod clock;
 mod lock;
 mod register;
 mod sessions;
 mod set;
 
 pub use bank::Bank;
+pub use clock::Reading;
 
 use crate::Flaw;
+use clock::Clock;
 use history::{Call, CallKind, Got, Key, Mop, Outcome, Refusal, Reply, Ticket, Value};
 use lock::Lock;
 use register::Register;
@@ -20,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use sessions::Sessions;
 use set::Set;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// Every kind of object that one replicated state machine can serve.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +39,8 @@ pub struct Store {
     bank: Bank,
     /// How often a register was written or an element added: the number of the last such change.
     revision: u64,
+    /// By which leases end.
+    clock: Clock,
     sessions: Sessions,
     /// The mistake that it makes. That is no part of the state: whoever loads a snapshot says it again.
     #[serde(skip)]
@@ -112,14 +118,21 @@ impl Store {
         self
     }
 
-    /// Carries out a call, once: if that was done already, says again what came of it.
-    pub fn apply(&mut self, ticket: Ticket, call: &Call) -> Outcome {
+    /// Carries out a call, once: if that was done already, says again what came of it. `at` is what the log says of when
+    /// it was proposed.
+    pub fn apply(&mut self, ticket: Ticket, call: &Call, at: Option<Reading>) -> Outcome {
+        self.hear(at);
         if let Some(outcome) = self.sessions.recall(ticket) {
             return outcome;
         }
         let outcome = self.carry_out(ticket, call);
         self.sessions.remember(ticket, &outcome);
         outcome
+    }
+
+    /// The log says what the time is, if it does.
+    pub fn hear(&mut self, at: Option<Reading>) {
+        at.into_iter().for_each(|reading| self.clock.hear(reading));
     }
 
     /// Carries out a call, whether that was done already or not.
@@ -208,7 +221,10 @@ impl Store {
             }
             Call::Dequeue { key } => Reply::Read(self.dequeue(key)),
             Call::Drain { key } => Reply::List(self.queues.remove(&key).unwrap_or_default().into()),
-            Call::Acquire { key } => Reply::Held(Some(self.locks.entry(key).or_default().acquire(process)?)),
+            Call::Acquire { key, lease_ms } => {
+                let (lease, now) = (lease_ms.map(Duration::from_millis), self.clock.now());
+                Reply::Held(Some(self.locks.entry(key).or_default().acquire(process, lease, now)?))
+            }
             Call::Release { key } => {
                 let gone = self.has(Flaw::TokenGoesWithLock);
                 let lock = self.locks.entry(key).or_default();

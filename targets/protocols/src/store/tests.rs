@@ -1,5 +1,5 @@
 use super::*;
-use history::{Doubt, ProcessId};
+use history::{Doubt, ProcessId, Time};
 
 /// A store, and clients who number their calls.
 #[derive(Default)]
@@ -11,7 +11,7 @@ struct Bench {
 impl Bench {
     fn by(&mut self, process: u32, call: Call) -> Outcome {
         self.number += 1;
-        self.store.apply(Ticket { process: ProcessId(process), number: self.number }, &call)
+        self.store.apply(Ticket { process: ProcessId(process), number: self.number }, &call, None)
     }
 
     fn ask(&mut self, call: Call) -> Outcome {
@@ -61,7 +61,7 @@ fn a_transaction_is_done_as_a_whole_or_not_at_all() {
 #[test]
 fn a_lock_knows_who_holds_it_and_its_tokens_fence() {
     let mut bench = Bench::default();
-    let (acquire, release) = (Call::Acquire { key: KEY }, Call::Release { key: KEY });
+    let (acquire, release) = (Call::Acquire { key: KEY, lease_ms: None }, Call::Release { key: KEY });
     let write = |token| Call::Guarded { key: KEY, value: Value(token), token: token as u64 };
     let refused = Outcome::Fail(Refusal::NotHeld);
     assert_eq!(bench.by(1, acquire.clone()), Outcome::Ok(Reply::Held(Some(1))));
@@ -73,6 +73,33 @@ fn a_lock_knows_who_holds_it_and_its_tokens_fence() {
     assert_eq!(bench.by(2, write(2)), done());
     assert_eq!(bench.by(1, write(1)), refused);
     assert_eq!(bench.ask(Call::Read { key: KEY }), Outcome::Ok(Reply::Read(Some(Value(2)))));
+}
+
+#[test]
+fn a_lock_that_was_given_for_a_time_may_be_given_again_after_it() {
+    let (acquire, release) = (Call::Acquire { key: KEY, lease_ms: Some(100) }, Call::Release { key: KEY });
+    let held = |token| Outcome::Ok(Reply::Held(Some(token)));
+    let refused = Outcome::Fail(Refusal::NotHeld);
+    let mut bench = Bench::default();
+    for (reign, millis, process, expected) in [
+        (1, 5_000, 1, held(1)),
+        (1, 5_099, 2, refused.clone()),
+        (1, 5_099, 1, refused.clone()),
+        (1, 5_100, 2, held(2)),
+        // What a new leader's clock shows says nothing yet.
+        (2, 90_000, 3, refused.clone()),
+        (2, 90_099, 3, refused.clone()),
+        (2, 90_100, 3, held(3)),
+        (2, 90_200, 3, held(4)),
+    ] {
+        bench.store.hear(Some(Reading { reign, time: Time::from_millis(millis) }));
+        assert_eq!(bench.by(process, acquire.clone()), expected, "{millis} of {reign}");
+    }
+    assert_eq!(bench.by(2, release.clone()), refused, "it is another's by now");
+    bench.store.hear(Some(Reading { reign: 2, time: Time::from_millis(99_000) }));
+    assert_eq!(bench.by(3, release), done(), "nobody else has asked for it");
+    assert_eq!(bench.by(1, Call::Acquire { key: KEY, lease_ms: Some(u64::MAX) }), held(5));
+    assert_eq!(bench.by(2, Call::Acquire { key: KEY, lease_ms: None }), refused);
 }
 
 #[test]
@@ -95,11 +122,11 @@ fn a_call_that_is_sent_twice_is_carried_out_once() {
     let ticket = |number| Ticket { process: ProcessId(3), number };
     let call = Call::Increment { key: KEY, by: 2 };
     let two = Outcome::Ok(Reply::Count(2));
-    assert_eq!(store.apply(ticket(5), &call), two);
-    assert_eq!(store.apply(ticket(5), &call), two);
+    assert_eq!(store.apply(ticket(5), &call, None), two);
+    assert_eq!(store.apply(ticket(5), &call, None), two);
     assert_eq!(store.read(&Call::Count { key: KEY }), two);
-    assert_eq!(store.apply(ticket(6), &call), Outcome::Ok(Reply::Count(4)));
-    assert!(matches!(store.apply(ticket(5), &call), Outcome::Unknown(Doubt::Other(_))), "long ago");
+    assert_eq!(store.apply(ticket(6), &call, None), Outcome::Ok(Reply::Count(4)));
+    assert!(matches!(store.apply(ticket(5), &call, None), Outcome::Unknown(Doubt::Other(_))), "long ago");
     assert_eq!(store.carry_out(ticket(6), &call), Outcome::Ok(Reply::Count(6)), "unless nobody looks");
 }
 
@@ -109,10 +136,10 @@ fn a_refusal_is_remembered_like_any_other_answer() {
     let ticket = |number| Ticket { process: ProcessId(3), number };
     let cas = Call::Cas { key: KEY, expected: Some(Value(1)), new: Value(2) };
     let refused = Outcome::Fail(Refusal::Mismatch { found: None });
-    assert_eq!(store.apply(ticket(1), &cas), refused);
+    assert_eq!(store.apply(ticket(1), &cas, None), refused);
     let other = Ticket { process: ProcessId(4), number: 2 };
-    assert_eq!(store.apply(other, &Call::Write { key: KEY, value: Value(1) }), done());
-    assert_eq!(store.apply(ticket(1), &cas), refused, "now it would succeed");
+    assert_eq!(store.apply(other, &Call::Write { key: KEY, value: Value(1) }, None), done());
+    assert_eq!(store.apply(ticket(1), &cas, None), refused, "now it would succeed");
 }
 
 #[test]
@@ -176,7 +203,7 @@ fn a_store_makes_the_mistake_that_it_is_told_to_make() {
     let refusal = Refusal::Other("there is not enough in the account".to_owned());
     assert_eq!(both(Flaw::Overdraws, &[transfer]), [Outcome::Fail(refusal), done()]);
     assert_eq!(both(Flaw::IdsWrap, &vec![Call::NextId { key: KEY }; 257]), [value(257), value(1)]);
-    let (acquire, release) = (Call::Acquire { key: KEY }, Call::Release { key: KEY });
+    let (acquire, release) = (Call::Acquire { key: KEY, lease_ms: None }, Call::Release { key: KEY });
     let tokens = [2, 1].map(|token| ok(Reply::Held(Some(token))));
     assert_eq!(both(Flaw::TokenGoesWithLock, &[acquire.clone(), release, acquire]), tokens);
     let queue = (0..6).map(|value| Call::Enqueue { key: KEY, value: Value(value) });

@@ -1,6 +1,7 @@
 //! What replicas say to one another.
 
 use super::lives::Lives;
+use crate::Reading;
 use history::{Call, Ticket};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,6 +13,8 @@ pub struct Entry {
     pub ticket: Ticket,
     /// For what.
     pub call: Call,
+    /// What the primary's clock showed, if that matters to the call.
+    pub at: Option<Reading>,
 }
 
 /// A message, and how often each replica has lived, for all that its sender knows.

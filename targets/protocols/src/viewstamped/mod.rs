@@ -153,7 +153,7 @@ impl Protocol for Viewstamped {
     fn handle(&mut self, now: Time, input: Input<Message>, out: &mut Output) {
         match input {
             Input::Message { from, message } => self.receive(now, from, message, out),
-            Input::Request { id, ticket, call } => self.request(id, (ticket, call), out),
+            Input::Request { id, ticket, call } => self.request(now, id, (ticket, call), out),
             Input::Wake => self.wake(now, out),
             // The configuration never changes.
             Input::Change(_) => {}

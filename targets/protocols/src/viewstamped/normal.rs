@@ -8,12 +8,18 @@
 use super::message::{Body, Entry, Tail};
 use super::part::{Backup, Part, Primary};
 use super::{Output, Viewstamped};
-use crate::{Effect, Protocol, RequestId};
+use crate::{Effect, Protocol, Reading, RequestId};
 use history::{Call, Doubt, NodeId, Outcome, Refusal, Ticket, Time};
 
 impl Viewstamped {
     /// A client asks.
-    pub(super) fn request(&mut self, id: RequestId, (ticket, call): (Ticket, Call), out: &mut Output) {
+    pub(super) fn request(
+        &mut self,
+        now: Time,
+        id: RequestId,
+        (ticket, call): (Ticket, Call),
+        out: &mut Output,
+    ) {
         if call == Call::Leader {
             return out.push(Effect::Reply { id, outcome: self.status().leads() });
         }
@@ -21,7 +27,8 @@ impl Viewstamped {
             _ if self.stopping.is_some() => Refusal::Stopping,
             Part::Primary(_) => {
                 self.waiting.entry(ticket).or_default().push(id);
-                return self.prepare(Entry { ticket, call }, out);
+                let at = Reading::of(&call, self.view, now);
+                return self.prepare(Entry { ticket, call, at }, out);
             }
             Part::Backup => Refusal::NotLeader { hint: self.leader() },
             Part::Lost => {
@@ -140,7 +147,7 @@ impl Viewstamped {
             && let Some(entry) = self.log.get(self.committed)
         {
             self.committed += 1;
-            let outcome = self.store.apply(entry.ticket, &entry.call);
+            let outcome = self.store.apply(entry.ticket, &entry.call, entry.at);
             for id in self.waiting.remove(&entry.ticket).into_iter().flatten() {
                 out.push(Effect::Reply { id, outcome: outcome.clone() });
             }

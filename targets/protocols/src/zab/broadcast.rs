@@ -12,7 +12,7 @@ use super::message::Message;
 use super::part::{Part, Phase, Stage};
 use super::record::Record;
 use super::{Output, Zab};
-use crate::{Effect, Flaw};
+use crate::{Effect, Flaw, Reading};
 use history::{NodeId, Time};
 
 /// So many transactions are sent again at a time.
@@ -20,11 +20,14 @@ const BATCH: usize = 200;
 
 impl<const SYNC: bool> Zab<SYNC> {
     /// The primary makes a transaction.
-    pub(super) fn propose(&mut self, command: Command, out: &mut Output) {
+    pub(super) fn propose(&mut self, mut command: Command, out: &mut Output) {
         let Part::Leading(leading) = &self.part else { return };
         let Phase::Broadcast(epoch) = leading.phase else { return };
         let last = self.log.last();
         let counter = if last.epoch == epoch { last.counter + 1 } else { 1 };
+        if let Command::Call { call, at, .. } = &mut command {
+            *at = Reading::of(call, epoch, self.now);
+        }
         let txn = Txn { zxid: Zxid { epoch, counter }, command };
         let fed = leading.followers.iter().filter(|(_, follower)| follower.fed);
         for (to, _) in fed {

@@ -62,7 +62,7 @@ impl<const SYNC: bool> Zab<SYNC> {
         } else if !call.is_read() {
             let write = self.waiting.writes.entry(ticket);
             write.or_insert_with(|| Write { call: call.clone(), ids: Vec::new() }).ids.push(id);
-            self.pass_on(Command::Call { ticket, call }, out);
+            self.pass_on(Command::Call { ticket, call, at: None }, out);
         // FLAW sync-not-sent: what is here must be the latest.
         } else if !SYNC || self.has(Flaw::SyncNotSent) {
             out.push(Effect::Reply { id, outcome: self.store.read(&call) });
@@ -172,8 +172,8 @@ impl<const SYNC: bool> Zab<SYNC> {
             let command = txn.command.clone();
             self.applied += 1;
             match command {
-                Command::Call { ticket, call } => {
-                    let outcome = self.store.apply(ticket, &call);
+                Command::Call { ticket, call, at } => {
+                    let outcome = self.store.apply(ticket, &call, at);
                     self.answer(ticket, &outcome, out);
                     if let Part::Leading(leading) = &mut self.part
                         && let Some(to) = leading.origins.remove(&ticket)
@@ -194,11 +194,11 @@ impl<const SYNC: bool> Zab<SYNC> {
             return;
         }
         self.waiting.passed_on = now;
-        let commands = self
-            .waiting
-            .writes
-            .iter()
-            .map(|(ticket, write)| Command::Call { ticket: *ticket, call: write.call.clone() });
+        let commands = self.waiting.writes.iter().map(|(ticket, write)| Command::Call {
+            ticket: *ticket,
+            call: write.call.clone(),
+            at: None,
+        });
         let sync =
             self.waiting.sync.as_ref().map(|(token, _)| Command::Sync { node: self.me, token: *token });
         let commands: Vec<Command> = commands.chain(sync).collect();

@@ -1,5 +1,6 @@
 //! What has been broadcast: transactions, numbered by epoch and place.
 
+use crate::Reading;
 use history::{Call, NodeId, Ticket};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -61,6 +62,9 @@ pub enum Command {
         ticket: Ticket,
         /// For what.
         call: Call,
+        /// What the leader's clock showed, if that matters to the call. It says so itself: what a follower passes on has
+        /// nothing here.
+        at: Option<Reading>,
     },
     /// Nothing: when it comes back to the node that asked for it, that node has seen all that was committed before.
     Sync {

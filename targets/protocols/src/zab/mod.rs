@@ -143,6 +143,8 @@ pub struct Zab<const SYNC: bool> {
     /// Transactions that came before their turn.
     early: BTreeMap<Zxid, Txn>,
     waiting: Waiting,
+    /// What its clock showed when something last happened.
+    now: Time,
     /// When it looks around.
     next: Time,
     /// Since when it is to stop.
@@ -183,6 +185,7 @@ impl<const SYNC: bool> Protocol for Zab<SYNC> {
             voted: None,
             early: BTreeMap::new(),
             waiting: Waiting::default(),
+            now,
             next: now,
             stopping: None,
             owed: Vec::new(),
@@ -193,6 +196,7 @@ impl<const SYNC: bool> Protocol for Zab<SYNC> {
     }
 
     fn handle(&mut self, now: Time, input: Input<Message>, out: &mut Output) {
+        self.now = now;
         match input {
             Input::Message { from, message } => self.receive(now, from, message, out),
             Input::Request { id, ticket, call } => self.request(id, (ticket, call), out),

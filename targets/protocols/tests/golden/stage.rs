@@ -164,7 +164,8 @@ impl<P: Protocol> Stage<P> {
         let entries = (1..).zip(terms).map(|(index, &term)| {
             let value = history::Value((term * 100 + index) as i64);
             let ticket = Ticket { process: ProcessId(0), number: index };
-            let command = Command::Call { ticket, call: Call::Write { key: history::Key(0), value } };
+            let call = Call::Write { key: history::Key(0), value };
+            let command = Command::Call { ticket, call, at: None };
             Record::Append { index, entry: Entry { term, command } }
         });
         let disk: Vec<Record> = [Record::Ballot { term, vote: None }].into_iter().chain(entries).collect();
