@@ -44,6 +44,10 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
             Trial { workload: "counter", retry: true, compaction: often(), ..trial }
         }
         Flaw::SnapshotForgetsTokens => Trial { workload: "lock", compaction: often(), ..trial },
+        Flaw::LockWithoutFencing | Flaw::UnlockedByAnybody | Flaw::LeaseByOwnClock => {
+            Trial { workload: "lock", ..trial }
+        }
+        Flaw::LeaseByAnyClock => true_clocks(Trial { workload: "lock", ..trial }),
         Flaw::SnapshotForgetsIds => Trial { workload: "unique-ids", compaction: often(), ..trial },
         Flaw::SnapshotForgetsRevision => Trial { workload: "monotonic", compaction: often(), ..trial },
         Flaw::SnapshotForgetsAccounts => Trial { workload: "bank", compaction: often(), ..trial },
@@ -94,6 +98,12 @@ fn slow_disks(trial: Trial) -> Trial {
     let fallen = Wish { when: Some(Moment::NewLeader), ..Wish::from(FaultKind::Partition) };
     let nemesis = vec![fallen, slow];
     Trial { nemesis, interval: Duration::from_millis(200), ..trial }
+}
+
+/// Everything but clocks that are bent: what is promised only as far as clocks are true can be asked for.
+fn true_clocks(trial: Trial) -> Trial {
+    let nemesis = trial.nemesis.iter().filter(|wish| wish.kind != FaultKind::Clock).cloned().collect();
+    Trial { nemesis, ..trial }
 }
 
 /// So many snapshots that whoever misses anything is brought one.

@@ -138,6 +138,18 @@ flaws! {
         SnapshotForgetsTokens "snapshot-forgets-tokens"
             "a snapshot lacks the last fencing token of each lock, so that tokens are given twice"
             "Kleppmann, How to do distributed locking (2016): the token increases every time that a client acquires the lock",
+        LockWithoutFencing "lock-without-fencing"
+            "a register takes what the holder of a lock writes, and does not compare its fencing token"
+            "Kleppmann, How to do distributed locking (2016): the storage rejects a write with an older token; Jepsen: etcd 3.4.3 (2020), whose locks two clients hold at once",
+        UnlockedByAnybody "unlocked-by-anybody"
+            "who lets go of a lock after its lease is over lets it go for whoever holds it by now"
+            "delta-io/delta-rs #440, nexspence #223; Redis documentation, distributed locks: it is released only if it still is one's own",
+        LeaseByOwnClock "lease-by-own-clock"
+            "every node judges by its own clock, when it applies an entry, whether a lease is over"
+            "hashicorp/nomad #13725, databendlabs/databend #7325: the time is in the log entry, or replicas differ",
+        LeaseByAnyClock "lease-by-any-clock"
+            "leases are measured by the clocks of one leader after the other, as if they all showed the same"
+            "etcd #2508 (TTLs expire prematurely around elections), #13294: it counts what passes under one leader, and no deadline",
         SnapshotForgetsIds "snapshot-forgets-ids"
             "a snapshot lacks the last number of each source of ids, so that numbers are given twice"
             "apache/iggy #3753 (ids begin at 1 again after recovery); thesis 5.1: a snapshot is the whole state",

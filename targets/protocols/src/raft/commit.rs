@@ -32,12 +32,7 @@ impl Raft {
             let Some(entry) = self.log.get(self.applied + 1) else { break };
             self.applied += 1;
             if let Command::Call { ticket, call, at } = &entry.command {
-                self.store.hear(*at);
-                // FLAW retry-applied-twice: each entry is a call of its own.
-                let outcome = match self.options.flaw {
-                    Some(Flaw::RetryAppliedTwice) => self.store.carry_out(*ticket, call),
-                    _ => self.store.apply(*ticket, call, None),
-                };
+                let outcome = self.store.apply_mistaken(self.options.flaw, now, (*ticket, call), *at);
                 self.answer(outcome, out);
             }
             if self.is_snapshot_due(self.applied) {

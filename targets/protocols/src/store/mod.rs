@@ -7,6 +7,7 @@
 mod bank;
 mod clock;
 mod lock;
+mod mistaken;
 mod register;
 mod sessions;
 mod set;
