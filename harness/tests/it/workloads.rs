@@ -178,9 +178,9 @@ fn the_accounts_of_the_bank_are_those_of_the_workload() {
 }
 
 /// How many short runs of each protocol and workload, unless `TRIBUNAL_SEEDS` says otherwise.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 4;
 /// The same, of Raft, whose store serves the others as well.
-const SEEDS_OF_RAFT: u64 = 12;
+const SEEDS_OF_RAFT: u64 = 8;
 
 /// Short runs of everything with everything that it serves, under all faults that it says it survives, with and without
 /// clients that ask again. `TRIBUNAL_SEEDS=200` and `TRIBUNAL_PROTOCOL=abd` make it a longer run of one.
