@@ -3,7 +3,9 @@
 //! Henzinger, Sezgin and Vafeiadis, *Aspect-Oriented Linearizability Proofs* (CONCUR 2013), give the conditions:
 //! nothing comes out that did not go in, or twice; nothing overtakes what certainly went in before it; and a queue
 //! is found empty only when nothing certainly is inside. A crashed taker, who took nobody knows what, may explain
-//! why something was overtaken; that rule is ours.
+//! why something was overtaken, or was not there when the queue was found empty; those two rules are ours. They do not
+//! get into each other's way: whatever overtakes a value overtakes all that had certainly been put in before that one, so
+//! that whoever is missing at an overtaking later than an instant of emptiness makes all missing there that were missing here.
 
 use super::drains::{Deeds, Instant, NOT_YET, Span};
 use super::lives::{Life, Lives, empties};
@@ -18,14 +20,10 @@ pub(crate) fn judge(deeds: &Deeds) -> Option<Result<(), Flaw>> {
     if let Err(flaw) = in_order(&lives) {
         return Some(Err(flaw));
     }
-    // Who took nobody knows what, and who found nothing, are not weighed against each other here.
-    let exact = deeds.exact && (lives.crashed.is_empty() || lives.empties.is_empty());
-    if lives.crashed.is_empty()
-        && let Err(flaw) = empties(&lives)
-    {
-        return Some(Err(flaw));
+    match empties(&lives.match_missing()) {
+        Ok(()) => deeds.exact.then_some(Ok(())),
+        Err(flaw) => Some(Err(flaw)),
     }
-    exact.then_some(Ok(()))
 }
 
 /// Whether nobody overtakes anybody.

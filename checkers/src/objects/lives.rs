@@ -14,6 +14,8 @@ pub(crate) struct Life {
     pub put: Span,
     /// When it was taken out, if it was.
     pub taken: Option<Span>,
+    /// If nobody knows who took it out: the how manieth of those it is, by the return of who put it in.
+    pub missing: Option<usize>,
 }
 
 impl Life {
@@ -54,7 +56,7 @@ impl Lives {
                 if places.insert(*value, lives.all.len()).is_some() {
                     return None;
                 }
-                lives.all.push(Life { value: *value, put: *span, taken: None });
+                lives.all.push(Life { value: *value, put: *span, taken: None, missing: None });
             }
         }
         Some(lives.take(deeds, &places))
@@ -84,6 +86,22 @@ impl Lives {
         // What may never have been put in, and was not taken out, might as well not have been.
         self.all.retain(|life| life.put.to != NOT_YET || life.taken.is_some());
         Ok(self)
+    }
+}
+
+impl Lives {
+    /// Says that of the values that are missing, which nobody is known to have taken out, the first was taken by the first of
+    /// those who took nobody knows what, the second by the second, and so on. An instant at which one of them is then still
+    /// inside is one by which more of them had been put in than there were takers: so whoever took what, one was inside.
+    pub fn match_missing(mut self) -> Lives {
+        let mut missing: Vec<&mut Life> = self.all.iter_mut().filter(|life| life.taken.is_none()).collect();
+        missing.sort_unstable_by_key(|life| life.put.to);
+        self.crashed.sort_unstable_by_key(|taker| taker.from);
+        let takers = self.crashed.iter().map(|taker| Some(*taker)).chain(std::iter::repeat(None));
+        for ((number, life), taker) in (1..).zip(missing).zip(takers) {
+            (life.taken, life.missing) = (taker, Some(number));
+        }
+        self
     }
 }
 
@@ -152,17 +170,26 @@ fn not_empty(empty: &Span, inside: &[&Life]) -> Flaw {
     let mut flaw = Flaw::new("not empty").op(empty.invoked).say(" found nothing. But all the time ");
     for (place, life) in inside.iter().take(8).enumerate() {
         let link = if place == 0 { "" } else { ", and then " };
+        flaw = match life.missing {
+            Some(number) if number > 1 => {
+                flaw.say(format!("{link}at least one of {number} values that nobody is known to have taken out"))
+            }
+            _ => flaw.say(format!("{link}{}", life.value)),
+        };
         flaw = flaw
-            .say(format!("{link}{} was certainly inside from ", life.value))
+            .say(" was certainly inside from ")
             .at(life.put.returned)
             .say(", when ")
             .brief(life.put.invoked)
             .say(" had returned");
-        flaw = match &life.taken {
-            Some(taken) => {
+        flaw = match (&life.taken, life.missing) {
+            (Some(taken), _) => {
                 flaw.say(", until ").at(taken.invoked).say(", when ").brief(taken.invoked).say(" was invoked")
             }
-            None => flaw.say(", and never taken out"),
+            (None, Some(number)) if number > 1 => {
+                flaw.say(format!(", and only {} may have been taken out", number - 1))
+            }
+            (None, _) => flaw.say(", and never taken out"),
         };
     }
     flaw.say(".")
