@@ -171,9 +171,8 @@ fn not_empty(empty: &Span, inside: &[&Life]) -> Flaw {
     for (place, life) in inside.iter().take(8).enumerate() {
         let link = if place == 0 { "" } else { ", and then " };
         flaw = match life.missing {
-            Some(number) if number > 1 => {
-                flaw.say(format!("{link}at least one of {number} values that nobody is known to have taken out"))
-            }
+            Some(number) if number > 1 => flaw
+                .say(format!("{link}at least one of {number} values that nobody is known to have taken out")),
             _ => flaw.say(format!("{link}{}", life.value)),
         };
         flaw = flaw

@@ -27,6 +27,10 @@ pub(super) struct Primary {
     reads: Vec<(RequestId, Call, Time)>,
     /// When it shows next that it lives.
     pub(super) beat: Time,
+    /// From when on it serves whoever is missing; an asynchronous primary only.
+    alone: Time,
+    /// Whether everyone had joined it once, or had time to.
+    settled: bool,
 }
 
 /// A backup, as its primary sees it.
@@ -60,6 +64,8 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
             gathered: Vec::new(),
             reads: Vec::new(),
             beat: now,
+            alone: now + 2 * self.options.tempo.election,
+            settled: SYNC,
         });
         // FLAW serves-before-everyone-joined: what it holds will be everywhere soon.
         if !SYNC || self.has(Flaw::ServesBeforeEveryoneJoined) {
@@ -80,6 +86,7 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
         let patience = self.patience();
         let Part::Primary(primary) = &mut self.part else { return };
         primary.beat = now + self.options.tempo.heartbeat;
+        primary.settled |= now >= primary.alone;
         let message = Message::Beat { epoch: self.log.epoch, end: self.log.end(), stable: self.log.stable };
         out.extend(primary.others.keys().map(|to| Effect::Send { to: *to, message: message.clone() }));
         if SYNC && primary.lacks_somebody(now, patience) {
@@ -183,6 +190,7 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
             other.sent = other.sent.max(Some(end));
             other.heard = now;
         }
+        primary.settled |= primary.others.values().all(|other| other.sent.is_some());
         let Some(own) = primary.own else { return };
         let least = primary.others.values().map(|other| other.end).fold(own, u64::min);
         self.log.know_stable(least);
@@ -219,9 +227,10 @@ impl<const SYNC: bool> PrimaryBackup<SYNC> {
 }
 
 impl Primary {
-    /// Whether its disk knows that it leads.
+    /// Whether its disk knows that it leads, and nobody takes over at the same moment: two that do not know of each other yet
+    /// must not both serve where nothing has failed.
     pub(super) fn leads(&self) -> bool {
-        self.own.is_some()
+        self.own.is_some() && self.settled
     }
 
     /// Whether nobody waits for it.

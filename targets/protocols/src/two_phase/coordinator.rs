@@ -41,7 +41,10 @@ impl TwoPhase {
         match self.coordinating.get_mut(&id) {
             Some(Coordination { txn, phase: Phase::Voting(yes), .. }) => {
                 yes.insert(from, gots);
-                if txn.nodes.iter().all(|node| yes.contains_key(node)) {
+                // FLAW counts-itself: nothing is agreed without the one who asks.
+                let own = self.options.flaw == Some(Flaw::CountsItself);
+                let missing = own && !yes.contains_key(&self.site.me);
+                if !missing && txn.nodes.iter().all(|node| yes.contains_key(node)) {
                     self.resolve(now, id, out);
                 }
             }
