@@ -122,10 +122,16 @@ pub trait Object: Model + Send {
         Quick::Unsure
     }
 
+    /// Looks for something that is wrong where [`quick`](Object::quick) cannot tell, and a first look for an order found
+    /// none: cheaper than to search on, and easier to explain.
+    fn refute(&self, _: &[Item<Self::Action>]) -> Option<(&'static str, Flaw)> {
+        None
+    }
+
     /// Leaves out changes of unknown outcome that nobody can have seen. What is left must be explicable exactly
     /// if everything was.
-    fn prune(&self, items: &[Item<Self::Action>]) -> Vec<Item<Self::Action>> {
-        items.to_vec()
+    fn prune(&self, items: Vec<Item<Self::Action>>) -> Vec<Item<Self::Action>> {
+        items
     }
 
     /// The action with its demands forgotten as far as possible, when its outcome no longer counts; nothing if

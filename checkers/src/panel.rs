@@ -38,10 +38,10 @@ impl<'c> Panel<'c> {
     }
 
     /// Lets all of them hear the event at `index`.
-    pub fn hear(&mut self, index: usize, entry: &Entry) {
+    pub fn hear(&mut self, index: usize, entry: Entry) {
         for seat in self.seats.iter_mut().filter(|seat| seat.failed.is_none()) {
             if let Some(case) = &mut seat.case {
-                seat.failed = caught(seat.checker, || case.hear(index, entry)).err();
+                seat.failed = caught(seat.checker, || case.hear(index, &entry)).err();
             }
         }
         if let Some(whole) = &mut self.whole {
@@ -77,7 +77,7 @@ impl Seat<'_> {
 }
 
 impl Whole {
-    fn hear(&mut self, entry: &Entry, limit: usize) {
+    fn hear(&mut self, entry: Entry, limit: usize) {
         if self.cut.is_some() {
             return;
         }
@@ -88,7 +88,7 @@ impl Whole {
                 "{events} events fill the {limit} MiB that the history may take, and there are more"
             ));
             (self.history, self.bytes) = (History::new(), 0);
-        } else if let Err(malformed) = self.history.push(entry.time, entry.event.clone()) {
+        } else if let Err(malformed) = self.history.push(entry.time, entry.event) {
             self.cut = Some(malformed.to_string());
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     fn judged(told: &str, checkers: &[&dyn Checker], bytes: usize) -> Vec<Report> {
         let mut panel = Panel::new(checkers, bytes);
         let history = text::parse(told).unwrap();
-        history.entries().iter().enumerate().for_each(|(index, entry)| panel.hear(index, entry));
+        history.entries().iter().enumerate().for_each(|(index, entry)| panel.hear(index, entry.clone()));
         panel.close(&Budget { bytes, ..Budget::default() }).0
     }
 
@@ -149,7 +149,7 @@ mod tests {
         history.push(Time(3), Event::Violated(Box::new(violation))).unwrap();
         let checkers: [&dyn Checker; 2] = [&Invariants, &Deaths];
         let mut panel = Panel::new(&checkers, 1 << 20);
-        history.entries().iter().enumerate().for_each(|(index, entry)| panel.hear(index, entry));
+        history.entries().iter().enumerate().for_each(|(index, entry)| panel.hear(index, entry.clone()));
         assert!(panel.whole.is_none());
         let alone = checkers.map(|checker| checker.check(&history, &Budget::default()));
         assert_eq!(alone.clone().map(|report| report.anomalies[0].events[0]), [2, 1]);

@@ -92,7 +92,7 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
         if index.is_multiple_of(1 << 14) {
             progress(index);
         }
-        panel.hear(index, &entry);
+        panel.hear(index, entry);
         Ok(())
     });
     let scanned = scanned.map_err(|error| wrong(&error))?;
@@ -113,6 +113,8 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
         }
         None => again(path, format, terms, &mut exhibits).map_err(|error| wrong(&error))?,
     }
+    // A large history takes long to free, and nobody waits for that.
+    std::thread::spawn(move || drop(history));
     let judgement = Judgement {
         verdict: Verdict::combine(reports.iter().map(|report| report.verdict)),
         reports,

@@ -7,16 +7,45 @@ use rustc_hash::FxHashMap;
 /// It keeps what is open, not what was.
 #[derive(Debug, Clone, Default)]
 pub struct Sequence {
-    processes: FxHashMap<ProcessId, Standing>,
+    processes: Processes,
     last: Time,
     events: usize,
     calls: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 enum Standing {
-    Busy { since: usize, call: usize },
+    #[default]
+    Idle,
+    Busy {
+        since: usize,
+        call: usize,
+    },
     Dead,
+}
+
+/// How every process stands.
+#[derive(Debug, Clone, Default)]
+struct Processes {
+    /// By number: processes are usually counted from 0.
+    few: Vec<Standing>,
+    others: FxHashMap<ProcessId, Standing>,
+}
+
+/// Processes up to here have a place in a table.
+const FEW: usize = 1 << 18;
+
+impl Processes {
+    fn standing(&mut self, process: ProcessId) -> &mut Standing {
+        let number = process.0 as usize;
+        if number >= FEW {
+            return self.others.entry(process).or_default();
+        }
+        if number >= self.few.len() {
+            self.few.resize((number + 1).next_power_of_two(), Standing::Idle);
+        }
+        &mut self.few[number]
+    }
 }
 
 impl Sequence {
@@ -24,6 +53,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If a busy or dead process calls, an idle one completes or is stamped, or time runs backwards.
+    #[inline]
     pub fn admit(&mut self, time: Time, event: &Event) -> Result<Option<usize>, Malformed> {
         let index = self.events;
         let malformed = |why: String| Err(Malformed { index, why });
@@ -33,31 +63,29 @@ impl Sequence {
         let mut completed = None;
         match event {
             Event::Invoke { process, .. } => {
-                match self.processes.get(process) {
-                    None => {}
-                    Some(Standing::Busy { since, .. }) => {
+                let standing = self.processes.standing(*process);
+                match standing {
+                    Standing::Idle => *standing = Standing::Busy { since: index, call: self.calls },
+                    Standing::Busy { since, .. } => {
                         return malformed(format!("{process} calls while its call of event {since} is open"));
                     }
-                    Some(Standing::Dead) => {
+                    Standing::Dead => {
                         return malformed(format!("{process} calls, but ended with an unknown outcome"));
                     }
                 }
-                self.processes.insert(*process, Standing::Busy { since: index, call: self.calls });
                 self.calls += 1;
             }
             Event::Stamped { process, .. }
-                if !matches!(self.processes.get(process), Some(Standing::Busy { .. })) =>
+                if !matches!(self.processes.standing(*process), Standing::Busy { .. }) =>
             {
                 return malformed(format!("{process} is told when a call took effect, and has none open"));
             }
             Event::Complete { process, outcome } => {
-                let Some(Standing::Busy { call, .. }) = self.processes.get(process).copied() else {
+                let standing = self.processes.standing(*process);
+                let Standing::Busy { call, .. } = *standing else {
                     return malformed(format!("{process} completes a call that it never made"));
                 };
-                match outcome.is_unknown() {
-                    true => self.processes.insert(*process, Standing::Dead),
-                    false => self.processes.remove(process),
-                };
+                *standing = if outcome.is_unknown() { Standing::Dead } else { Standing::Idle };
                 completed = Some(call);
             }
             _ => {}

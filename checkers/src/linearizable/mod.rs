@@ -6,8 +6,10 @@
 //!
 //! For each object, the first of these that can decide does:
 //! 1. what is quick: an exact algorithm for objects of its kind in O(n log n) ([`unique`] for registers, those in
-//!    [`objects`](crate::objects) for others), or one that only ever says no ([`sources`]);
-//! 2. [`search`]: exact, and exponential in the number of calls open at once at worst, so it has a budget.
+//!    [`objects`](crate::objects) for others);
+//! 2. a first look for an order, at so few operations that this is as quick as anything else;
+//! 3. what is quick and only ever says no ([`sources`], [`once`]);
+//! 4. [`search`]: exact, and exponential in the number of calls open at once at worst, so it has a budget.
 
 mod by_value;
 mod explain;
@@ -39,10 +41,11 @@ pub(crate) use world::{NONE, World};
 
 use crate::flaw::Flaw;
 use crate::models::register::Register;
-use crate::{Anomaly, Budget, Checker, Object, Quick, Report};
+use crate::{Anomaly, Budget, Checker, Item, Object, Quick, Report};
 use history::{History, Key};
+use prepare::Items;
 use rayon::prelude::*;
-use search::Answer;
+use search::{Answer, Hunt};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -73,22 +76,22 @@ impl Default for Linearizable<Register> {
 }
 
 /// How one object was judged.
-struct Judged {
+struct Judged<A> {
     key: Key,
     by: &'static str,
-    finding: Finding,
+    finding: Finding<A>,
 }
 
-enum Finding {
+enum Finding<A> {
     Fine,
-    Wrong(Wrong),
+    Wrong(Wrong<A>),
     Unknown { reached: u32, configurations: usize, stop: Stop },
 }
 
 /// What is wrong with an object, yet to be told.
-enum Wrong {
+enum Wrong<A> {
     Flaw(Flaw),
-    NoOrder { place: usize, stuck: u32 },
+    NoOrder { items: Vec<Item<A>>, stuck: u32 },
 }
 
 impl<O: Object> Linearizable<O> {
@@ -97,21 +100,28 @@ impl<O: Object> Linearizable<O> {
         Linearizable { model }
     }
 
-    fn judge_one(&self, prepared: &Prepared<O::Action>, place: usize, meter: &Meter) -> Judged {
-        let ((key, _), items) = (prepared.objects[place], prepared.items(place));
+    fn judge_one(&self, key: Key, items: Vec<Item<O::Action>>, meter: &Meter) -> Judged<O::Action> {
         let judged = |by, finding| Judged { key, by, finding };
-        match self.model.quick(items) {
+        match self.model.quick(&items) {
             Quick::Fine(by) => return judged(by, Finding::Fine),
             Quick::Wrong(by, flaw) => return judged(by, Finding::Wrong(Wrong::Flaw(flaw))),
             Quick::Unsure => {}
         }
         let items = self.model.prune(items);
-        let finding = match search::search(&self.model, &items, meter) {
+        let hunt = Hunt::new(&self.model, &items, meter);
+        let found = match hunt.glance() {
+            Some(order) => Answer::Order(order),
+            None => match self.model.refute(&items) {
+                Some((by, flaw)) => return judged(by, Finding::Wrong(Wrong::Flaw(flaw))),
+                None => hunt.search(),
+            },
+        };
+        let finding = match found {
             Answer::Order(order) => {
                 assert!(witness::explains(&self.model, &items, &order), "the order found for {key} is none");
                 Finding::Fine
             }
-            Answer::None { stuck } => Finding::Wrong(Wrong::NoOrder { place, stuck }),
+            Answer::None { stuck } => Finding::Wrong(Wrong::NoOrder { items, stuck }),
             Answer::Gone { reached, configurations, stop } => {
                 Finding::Unknown { reached, configurations, stop }
             }
@@ -120,13 +130,14 @@ impl<O: Object> Linearizable<O> {
     }
 
     /// Every object, the largest first, because it takes longest.
-    fn judge_all(&self, prepared: &Prepared<O::Action>, meter: &Meter) -> Vec<Judged> {
-        let mut places: Vec<usize> = (0..prepared.objects.len()).collect();
-        places.sort_by_key(|place| std::cmp::Reverse(prepared.items(*place).len()));
-        let judge = |place: &usize| self.judge_one(prepared, *place, meter);
-        let mut judged: Vec<Judged> = match places.len() {
-            0 | 1 => places.iter().map(judge).collect(),
-            _ => places.par_iter().with_max_len(64).map(judge).collect(),
+    fn judge_all(&self, prepared: &mut Prepared<O::Action>, meter: &Meter) -> Vec<Judged<O::Action>> {
+        let keys = prepared.objects.iter().map(|(key, _)| *key);
+        let mut objects: Vec<(Key, Items<O::Action>)> = keys.zip(prepared.items.drain(..)).collect();
+        objects.sort_by_key(|(_, items)| std::cmp::Reverse(items.len()));
+        let judge = |(key, items): (Key, Items<O::Action>)| self.judge_one(key, items.whole(), meter);
+        let mut judged: Vec<Judged<O::Action>> = match objects.len() {
+            0 | 1 => objects.into_iter().map(judge).collect(),
+            _ => objects.into_par_iter().with_max_len(64).map(judge).collect(),
         };
         let absurd = |(key, flaw): &(Key, Flaw)| Judged {
             key: *key,
@@ -141,27 +152,28 @@ impl<O: Object> Linearizable<O> {
     fn tell(
         &self,
         history: &History,
-        prepared: &Prepared<O::Action>,
-        judged: &Judged,
+        judged: &Judged<O::Action>,
         budget: &Budget,
     ) -> Result<Anomaly, String> {
         let Finding::Wrong(wrong) = &judged.finding else { return Err("nothing is wrong".to_owned()) };
         let teller = Teller { history, key: judged.key, beginning: self.model.beginning() };
         Ok(match wrong {
             Wrong::Flaw(flaw) => teller.flaw(flaw),
-            Wrong::NoOrder { place, stuck } => {
+            Wrong::NoOrder { items, stuck } => {
                 let deadline = budget.deadline.min(Instant::now() + SHORTENING);
-                let items = self.model.prune(prepared.items(*place));
-                let core = shrink::shrink(&self.model, &items, *stuck, &Budget { deadline, ..*budget });
-                let quick = self.model.quick(&core);
-                let steps = if matches!(quick, Quick::Wrong(..)) { recheck::FEW } else { recheck::MANY };
+                let core = shrink::shrink(&self.model, items, *stuck, &Budget { deadline, ..*budget });
+                let quick = match self.model.quick(&core) {
+                    Quick::Wrong(_, flaw) => Some(flaw),
+                    _ => self.model.refute(&core).map(|(_, flaw)| flaw),
+                };
+                let steps = if quick.is_some() { recheck::FEW } else { recheck::MANY };
                 if recheck::rules_out(&self.model, &core, steps) == Some(false) {
                     let key = judged.key;
                     return Err(format!("the checker contradicts itself about {key}: please report this"));
                 }
                 match quick {
-                    Quick::Wrong(_, flaw) => teller.flaw(&flaw),
-                    _ => teller.no_order(&core, *stuck),
+                    Some(flaw) => teller.flaw(&flaw),
+                    None => teller.no_order(&core, *stuck),
                 }
             }
         })
@@ -184,14 +196,15 @@ impl<O: Object> Checker for Linearizable<O> {
             let why = format!("{count} operations do not fit in {} MiB", budget.bytes >> 20);
             return Report::unknown(self.name(), why);
         }
-        let prepared = match Prepared::of(&self.model, history) {
+        let mut prepared = match Prepared::of(&self.model, history) {
             Ok(prepared) => prepared,
             Err(misfit) => return Report::unknown(self.name(), misfit.0),
         };
-        let judged = self.judge_all(&prepared, &meter);
-        let wrong: Vec<&Judged> =
+        let largest = prepared.largest();
+        let judged = self.judge_all(&mut prepared, &meter);
+        let wrong: Vec<&Judged<_>> =
             judged.iter().filter(|one| matches!(one.finding, Finding::Wrong(_))).collect();
-        let tell = |one: &&Judged| self.tell(history, &prepared, one, budget);
+        let tell = |one: &&Judged<_>| self.tell(history, one, budget);
         let anomalies = match wrong.iter().take(STORIES).map(tell).collect::<Result<Vec<Anomaly>, String>>() {
             Ok(anomalies) => anomalies,
             Err(contradiction) => return Report::unknown(self.name(), contradiction),
@@ -212,13 +225,13 @@ impl<O: Object> Checker for Linearizable<O> {
             }
             (None, None) => Report::valid(self.name(), format!("all {keys} keys, {ops} operations")),
         };
-        measure(report, &prepared, &judged)
+        measure(report, &prepared, &judged, largest)
     }
 }
 
 /// Whether a search finds an order, having been made to decide; its order is checked.
 #[cfg(test)]
-pub(crate) fn answers<O: Object>(object: &O, items: &[crate::Item<O::Action>]) -> bool {
+pub(crate) fn answers<O: Object>(object: &O, items: Vec<Item<O::Action>>) -> bool {
     let items = object.prune(items);
     match search::search(object, &items, &Meter::new(&Budget::default())) {
         Answer::Order(order) => {
@@ -230,7 +243,7 @@ pub(crate) fn answers<O: Object>(object: &O, items: &[crate::Item<O::Action>]) -
     }
 }
 
-fn summary_of_unknown(judged: &[Judged]) -> Option<String> {
+fn summary_of_unknown<A>(judged: &[Judged<A>]) -> Option<String> {
     let mut undecided = judged.iter().filter_map(|one| match one.finding {
         Finding::Unknown { reached, configurations, stop } => Some((one.key, reached, configurations, stop)),
         _ => None,
@@ -245,15 +258,15 @@ fn summary_of_unknown(judged: &[Judged]) -> Option<String> {
     ))
 }
 
-fn measure<A>(report: Report, prepared: &Prepared<A>, judged: &[Judged]) -> Report {
+fn measure<A>(
+    report: Report,
+    prepared: &Prepared<A>,
+    judged: &[Judged<A>],
+    largest: Option<(Key, usize)>,
+) -> Report {
     let (ops, keys) = (prepared.ops, prepared.keys);
     let share = 100.0 * prepared.unknown as f64 / ops.max(1) as f64;
-    let places = 0..prepared.objects.len();
-    let largest = places.max_by_key(|place| (prepared.items(*place).len(), std::cmp::Reverse(*place)));
-    let largest = largest.map_or_else(
-        || "none".to_owned(),
-        |place| format!("{}, {} operations", prepared.objects[place].0, prepared.items(place).len()),
-    );
+    let largest = largest.map_or_else(|| "none".to_owned(), |(key, len)| format!("{key}, {len} operations"));
     let mut report = report
         .measure("operations", ops)
         .measure("unknown outcomes", format!("{} ({share:.1} %)", prepared.unknown))

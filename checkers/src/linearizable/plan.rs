@@ -76,13 +76,16 @@ fn events<A>(items: &[Item<A>]) -> Vec<u32> {
 /// The different actions of some items, and which of them each is.
 fn kinds<A: Clone + Eq + std::hash::Hash>(items: &[Item<A>]) -> (Vec<A>, Vec<u32>) {
     let mut known: FxHashMap<&A, u32> = FxHashMap::default();
+    known.reserve(items.len().min(64));
     let mut actions = Vec::new();
     let mut kinds = Vec::with_capacity(items.len());
     for item in items {
-        let kind = *known.entry(&item.action).or_insert_with(|| {
+        // Most are known, and to look is quicker than to make room.
+        let kind = known.get(&item.action).copied().unwrap_or(actions.len() as u32);
+        if kind as usize == actions.len() {
+            known.insert(&item.action, kind);
             actions.push(item.action.clone());
-            actions.len() as u32 - 1
-        });
+        }
         kinds.push(kind);
     }
     (actions, kinds)

@@ -15,8 +15,8 @@ pub(crate) struct Prepared<A> {
     /// Every object, in the order of first use: its key, and which part of it, if its parts are objects of their
     /// own.
     pub objects: Vec<(Key, Option<Value>)>,
-    /// The items of each, in the order of invocation.
-    items: Vec<Vec<Item<A>>>,
+    /// The items of each.
+    pub items: Vec<Items<A>>,
     /// Answers that could never be right, with their keys.
     pub absurd: Vec<(Key, Flaw)>,
     /// How many keys there are.
@@ -77,9 +77,9 @@ impl<A> Prepared<A> {
 
     /// Adds what comes next in the history.
     fn add(&mut self, piece: Piece<A>, places: &mut Places) {
-        for (object, mut items) in piece.objects.into_iter().zip(piece.items) {
+        for (object, items) in piece.objects.into_iter().zip(piece.items) {
             match places.of(object, self.objects.len()) {
-                Some(place) => self.items[place].append(&mut items),
+                Some(place) => self.items[place].append(items),
                 None => {
                     self.objects.push(object);
                     self.items.push(items);
@@ -91,9 +91,77 @@ impl<A> Prepared<A> {
         self.certain += piece.certain;
     }
 
+    /// The object with the most items, the first of them if there are several, and how many those are.
+    pub fn largest(&self) -> Option<(Key, usize)> {
+        let sizes = self.objects.iter().zip(&self.items).map(|((key, _), items)| (*key, items.len()));
+        sizes.rev().max_by_key(|(_, len)| *len)
+    }
+
     /// The items of the object at `place`.
-    pub fn items(&self, place: usize) -> &[Item<A>] {
-        &self.items[place]
+    #[cfg(test)]
+    pub fn items(&self, place: usize) -> Vec<Item<A>>
+    where
+        A: Clone,
+    {
+        let items = &self.items[place];
+        items.full.iter().chain([&items.last]).flatten().cloned().collect()
+    }
+}
+
+/// The items of one object, in the order of their invocation. They are in chunks: objects grow side by side, and what is put
+/// down at one time lies close together so.
+#[derive(Debug)]
+pub(crate) struct Items<A> {
+    /// Chunks that are full.
+    full: Vec<Vec<Item<A>>>,
+    /// The one that comes last.
+    last: Vec<Item<A>>,
+    /// How many items the full ones have.
+    before: usize,
+}
+
+/// A chunk has room for so many at least, and at most.
+const CHUNK: (usize, usize) = (16, 1 << 12);
+
+impl<A> Items<A> {
+    fn new() -> Items<A> {
+        Items { full: Vec::new(), last: Vec::with_capacity(CHUNK.0), before: 0 }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.before + self.last.len()
+    }
+
+    /// All of them in a row.
+    pub fn whole(mut self) -> Vec<Item<A>> {
+        if self.full.is_empty() {
+            return self.last;
+        }
+        let mut whole = Vec::with_capacity(self.len());
+        self.full.iter_mut().for_each(|chunk| whole.append(chunk));
+        whole.append(&mut self.last);
+        whole
+    }
+
+    fn push(&mut self, item: Item<A>) {
+        if self.last.len() == self.last.capacity() {
+            self.turn(Vec::with_capacity(self.len().clamp(CHUNK.0, CHUNK.1)));
+        }
+        self.last.push(item);
+    }
+
+    /// Begins another chunk.
+    #[inline(never)]
+    fn turn(&mut self, next: Vec<Item<A>>) {
+        self.before += self.last.len();
+        self.full.push(std::mem::replace(&mut self.last, next));
+    }
+
+    fn append(&mut self, later: Items<A>) {
+        for chunk in later.full.into_iter().chain([later.last]) {
+            self.turn(chunk);
+        }
     }
 }
 
@@ -111,7 +179,7 @@ fn each<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 
 /// The places of objects.
 struct Places {
-    /// By key: keys are usually counted from somewhere small. [`NEVER`] if it has none.
+    /// By key: keys are usually counted from somewhere small. 0 if it has none yet, else one more than its place.
     keys: Vec<u32>,
     others: FxHashMap<(Key, Option<Value>), u32>,
 }
@@ -119,7 +187,7 @@ struct Places {
 impl Places {
     /// For the objects of so many operations.
     fn up_to(count: usize) -> Places {
-        Places { keys: vec![NEVER; count.min(MOST_KEYS)], others: FxHashMap::default() }
+        Places { keys: vec![0; count.min(MOST_KEYS)], others: FxHashMap::default() }
     }
 
     /// The place of an object; nothing if it is new, and then it gets this one.
@@ -128,13 +196,13 @@ impl Places {
         let number = usize::try_from(key).ok().filter(|_| part.is_none());
         let place = match number.and_then(|number| self.keys.get_mut(number)) {
             Some(place) => place,
-            None => self.others.entry(object).or_insert(NEVER),
+            None => self.others.entry(object).or_insert(0),
         };
-        if *place == NEVER {
-            *place = new as u32;
+        if *place == 0 {
+            *place = new as u32 + 1;
             return None;
         }
-        Some(*place as usize)
+        Some(*place as usize - 1)
     }
 }
 
@@ -142,8 +210,7 @@ impl Places {
 struct Piece<A> {
     /// The objects that they are about, in the order of first use.
     objects: Vec<(Key, Option<Value>)>,
-    /// The items of each, in the order of invocation.
-    items: Vec<Vec<Item<A>>>,
+    items: Vec<Items<A>>,
     absurd: Vec<(Key, Flaw)>,
     unknown: usize,
     certain: usize,
@@ -165,7 +232,7 @@ impl<A> Piece<A> {
             let part = object.part(op.call).filter(|_| !whole.contains(&key));
             let place = places.of((key, part), piece.objects.len()).unwrap_or_else(|| {
                 piece.objects.push((key, part));
-                piece.items.push(Vec::new());
+                piece.items.push(Items::new());
                 piece.items.len() - 1
             });
             let unknown = op.outcome.is_unknown();
@@ -204,11 +271,11 @@ fn misfit(op: &Op<'_>) -> Misfit {
 /// Drops every change of unknown outcome that nobody can have seen, for it might as well not have happened; and
 /// of equal ones the later, if there are more than operations that could see one. What is left is linearizable
 /// exactly if everything was.
-pub(crate) fn without_unseen(items: &[Item<Action>]) -> Vec<Item<Action>> {
-    let mut kept: Vec<bool> = items.iter().map(|item| item.returned != NEVER).collect();
-    if !kept.contains(&false) {
-        return items.to_vec();
+pub(crate) fn without_unseen(items: Vec<Item<Action>>) -> Vec<Item<Action>> {
+    if items.iter().all(|item| item.returned != NEVER) {
+        return items;
     }
+    let mut kept: Vec<bool> = items.iter().map(|item| item.returned != NEVER).collect();
     let mut sights = FxHashMap::default();
     items.iter().zip(&kept).filter(|(_, kept)| **kept).for_each(|(item, _)| note(item, &mut sights));
     let mut grown = true;
@@ -233,8 +300,8 @@ pub(crate) fn without_unseen(items: &[Item<Action>]) -> Vec<Item<Action>> {
 
 /// The same for what is read as a whole, and grows until all of it is replaced: whatever was written is seen by the next
 /// who looks, or else is gone before anybody does. `left` is the piece that a change wrote, `saw` what a read found.
-pub(crate) fn without_unread<A: Clone>(
-    items: &[Item<A>],
+pub(crate) fn without_unread<A>(
+    mut items: Vec<Item<A>>,
     left: impl Fn(&A) -> Option<Value>,
     saw: impl for<'a> Fn(&'a A) -> &'a [Value],
 ) -> Vec<Item<A>> {
@@ -242,15 +309,15 @@ pub(crate) fn without_unread<A: Clone>(
     // The last return of a read that found it.
     let mut read: FxHashMap<Value, u32> = items.iter().filter_map(doubtful).map(|piece| (piece, 0)).collect();
     if !read.is_empty() {
-        for item in items {
+        for item in &items {
             for piece in saw(&item.action) {
                 let last = read.get_mut(piece);
                 last.into_iter().for_each(|last| *last = item.returned.max(*last));
             }
         }
     }
-    let kept = |item: &&Item<A>| doubtful(item).is_none_or(|piece| item.invoked < read[&piece]);
-    items.iter().filter(kept).cloned().collect()
+    items.retain(|item| doubtful(item).is_none_or(|piece| item.invoked < read[&piece]));
+    items
 }
 
 /// Who may have seen a value: how many, and the last return among them.

@@ -49,38 +49,85 @@ pub(crate) enum Answer {
 
 /// Searches for an order in which `items`, sorted by invocation, explain everything.
 pub(crate) fn search<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Meter) -> Answer {
-    let plan = Plan::of(items);
-    let limited = |limited, most, ended: &AtomicBool| {
-        attempt(model, items, &plan, meter, Limits { limited, most, ended })
-    };
-    let never = AtomicBool::new(false);
-    let relaxable = model.bounded() || plan.classes.is_empty();
-    if !relaxable {
-        let answer = limited(true, usize::MAX, &never);
-        return answer.expect("an order within the limits is an order");
+    Hunt::new(model, items, meter).search()
+}
+
+/// To look for so many operations' order for the first time costs no more than to look for what is wrong with them.
+const SHORT: usize = 1 << 12;
+
+/// A search, before it begins.
+pub(crate) struct Hunt<'a, M: Model> {
+    model: &'a M,
+    items: &'a [Item<M::Action>],
+    plan: Plan<M::Action>,
+    meter: &'a Meter,
+}
+
+impl<'a, M: Model> Hunt<'a, M> {
+    /// For an order in which `items`, sorted by invocation, explain everything.
+    pub fn new(model: &'a M, items: &'a [Item<M::Action>], meter: &'a Meter) -> Hunt<'a, M> {
+        Hunt { model, items, plan: Plan::of(items), meter }
     }
-    // Most are easy. Of the others, one search looks for an order while another looks for the return that none
-    // can reach: the first to know ends both.
-    let thorough = || match limited(false, usize::MAX, &never) {
-        None => limited(true, usize::MAX, &never),
-        found => found,
-    };
-    match limited(false, EASY + 2 * items.len(), &never) {
-        None => limited(true, usize::MAX, &never),
-        Some(Answer::Gone { stop: Stop::Memory, .. }) if plan.slots > 64 => thorough(),
-        Some(Answer::Gone { stop: Stop::Memory, .. }) => {
-            // A thread of its own, because the pool may be busy with other keys for long.
-            let (found, refuted) = std::thread::scope(|scope| {
-                let refuter = scope.spawn(|| refute_and_tell(model, items, &plan, meter, &never));
-                let found = thorough();
-                never.store(true, Ordering::Relaxed);
-                (found, refuter.join().expect("the refuting search does not panic"))
-            });
-            Some(either(found, refuted, || refute(model, items, &plan, meter, &AtomicBool::new(false))))
+
+    /// Only a first look, and only if there are few operations: an order, if one is found without trying much.
+    pub fn glance(&self) -> Option<Vec<u32>> {
+        let few = self.items.len() <= SHORT && self.relaxable();
+        match few.then(|| self.attempt(false, 2 * self.items.len(), &AtomicBool::new(false)))?? {
+            Answer::Order(order) => Some(order),
+            _ => None,
         }
-        answer => answer,
     }
-    .expect("an order within the limits is an order")
+
+    /// The whole search.
+    pub fn search(&self) -> Answer {
+        let never = AtomicBool::new(false);
+        if !self.relaxable() {
+            let answer = self.attempt(true, usize::MAX, &never);
+            return answer.expect("an order within the limits is an order");
+        }
+        // Most are easy. Of the others, one search looks for an order while another looks for the return that none
+        // can reach: the first to know ends both.
+        let thorough = || match self.attempt(false, usize::MAX, &never) {
+            None => self.attempt(true, usize::MAX, &never),
+            found => found,
+        };
+        let Hunt { model, items, plan, meter } = self;
+        match self.attempt(false, EASY + 2 * items.len(), &never) {
+            None => self.attempt(true, usize::MAX, &never),
+            Some(Answer::Gone { stop: Stop::Memory, .. }) if plan.slots > 64 => thorough(),
+            Some(Answer::Gone { stop: Stop::Memory, .. }) => {
+                // A thread of its own, because the pool may be busy with other keys for long.
+                let (found, refuted) = std::thread::scope(|scope| {
+                    let refuter = scope.spawn(|| refute_and_tell(*model, items, plan, meter, &never));
+                    let found = thorough();
+                    never.store(true, Ordering::Relaxed);
+                    (found, refuter.join().expect("the refuting search does not panic"))
+                });
+                Some(either(found, refuted, || refute(*model, items, plan, meter, &AtomicBool::new(false))))
+            }
+            answer => answer,
+        }
+        .expect("an order within the limits is an order")
+    }
+
+    /// Whether it helps to forget that unknown operations take effect only once.
+    fn relaxable(&self) -> bool {
+        self.model.bounded() || self.plan.classes.is_empty()
+    }
+
+    /// One search, `limited` or not; nothing if it found an order that is over the limits.
+    fn attempt(&self, limited: bool, most: usize, ended: &AtomicBool) -> Option<Answer> {
+        let limits = Limits { limited, most, ended };
+        let mut search = Search::new(self.model, self.items, &self.plan, self.meter, limits);
+        let reached = |search: &Search<'_, M>| self.plan.position(self.items, search.furthest);
+        match search.run() {
+            Ok(true) => (search.over == 0).then(|| Answer::Order(search.order())),
+            Ok(false) => Some(Answer::None { stuck: reached(&search) }),
+            Err(stop) => {
+                Some(Answer::Gone { reached: reached(&search), configurations: search.entered, stop })
+            }
+        }
+    }
 }
 
 /// Whether the refuting search, by itself, finds a return that no order explains.
@@ -132,26 +179,6 @@ struct Limits<'e> {
     most: usize,
     /// Whether somebody else knows already.
     ended: &'e AtomicBool,
-}
-
-/// One search, `limited` or not; nothing if it found an order that is over the limits.
-fn attempt<M: Model>(
-    model: &M,
-    items: &[Item<M::Action>],
-    plan: &Plan<M::Action>,
-    meter: &Meter,
-    limits: Limits<'_>,
-) -> Option<Answer> {
-    let mut search = Search::new(model, items, plan, meter, limits);
-    match search.run() {
-        Ok(true) => (search.over == 0).then(|| Answer::Order(search.order())),
-        Ok(false) => Some(Answer::None { stuck: plan.position(items, search.furthest) }),
-        Err(stop) => Some(Answer::Gone {
-            reached: plan.position(items, search.furthest),
-            configurations: search.entered,
-            stop,
-        }),
-    }
 }
 
 /// One thing that could take effect next.

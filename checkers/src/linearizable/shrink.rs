@@ -23,7 +23,9 @@ pub(crate) fn shrink<O: Object>(
     let refuted = |items: &[Item<O::Action>]| match object.quick(items) {
         Quick::Fine(_) => false,
         Quick::Wrong(..) => true,
-        Quick::Unsure => matches!(search(object, items, &meter), Answer::None { .. }),
+        Quick::Unsure => {
+            object.refute(items).is_some() || matches!(search(object, items, &meter), Answer::None { .. })
+        }
     };
     let mut core = items.to_vec();
     core.retain_mut(|item| {
@@ -32,7 +34,7 @@ pub(crate) fn shrink<O: Object>(
         item.returned = if open { NEVER } else { item.returned };
         item.invoked < stuck && !(open && object.observes(&item.action))
     });
-    core = object.prune(&core);
+    core = object.prune(core);
     // What is wrong is usually wrong with the last few operations.
     let mut last = 8;
     while last < core.len() && meter.time().is_ok() {
@@ -71,7 +73,7 @@ fn relaxed<O: Object>(
         at += 1;
         !range.contains(&(at - 1)) || relax(object, item)
     });
-    object.prune(&relaxed)
+    object.prune(relaxed)
 }
 
 /// Forgets an operation's outcome, and what it expected; whether anything is left of it.

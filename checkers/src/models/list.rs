@@ -65,7 +65,7 @@ impl Object for List {
         }
     }
 
-    fn prune(&self, items: &[Item<Action>]) -> Vec<Item<Action>> {
+    fn prune(&self, items: Vec<Item<Action>>) -> Vec<Item<Action>> {
         let left = |action: &Action| if let Action::Append(value) = action { Some(*value) } else { None };
         without_unread(items, left, |action| if let Action::Elements(all) = action { all } else { &[] })
     }

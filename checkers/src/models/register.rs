@@ -72,6 +72,7 @@ impl Model for Register {
 }
 
 impl Object for Register {
+    #[inline]
     fn meaning(&self, op: &Op<'_>) -> Meaning<Action> {
         match (op.call, op.outcome) {
             (Call::Read { .. }, Outcome::Ok(Reply::Read(value))) => Meaning::Action(Action::Read(*value)),
@@ -86,20 +87,25 @@ impl Object for Register {
     }
 
     fn quick(&self, items: &[Item<Action>]) -> Quick {
-        if let Some(result) = unique::judge(self.initial, items) {
-            let by = "unique values";
-            return result.map_or_else(|flaw| Quick::Wrong(by, flaw.into()), |()| Quick::Fine(by));
+        let by = "unique values";
+        match unique::judge(self.initial, items) {
+            None => Quick::Unsure,
+            Some(Ok(())) => Quick::Fine(by),
+            Some(Err(flaw)) => Quick::Wrong(by, flaw.into()),
         }
+    }
+
+    fn refute(&self, items: &[Item<Action>]) -> Option<(&'static str, Flaw)> {
         match sources::check(self.initial, items) {
-            Err(violation) => Quick::Wrong("unwritten values", violation.into()),
+            Err(violation) => Some(("unwritten values", violation.into())),
             Ok(sources) => match once::check(&sources, items) {
-                Err(violation) => Quick::Wrong("values written once", violation.into()),
-                Ok(()) => Quick::Unsure,
+                Err(violation) => Some(("values written once", violation.into())),
+                Ok(()) => None,
             },
         }
     }
 
-    fn prune(&self, items: &[Item<Action>]) -> Vec<Item<Action>> {
+    fn prune(&self, items: Vec<Item<Action>>) -> Vec<Item<Action>> {
         without_unseen(items)
     }
 
@@ -114,6 +120,7 @@ impl Object for Register {
 
 /// A compare-and-set from a value to itself is a read. One that was refused because it found something else is
 /// a read of that.
+#[inline]
 fn cas(invoked: u32, expected: Option<Value>, new: Value, outcome: &Outcome) -> Meaning<Action> {
     match outcome {
         Outcome::Ok(Reply::Done) if expected == Some(new) => Meaning::Action(Action::Read(expected)),

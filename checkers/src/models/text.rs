@@ -65,6 +65,7 @@ impl Model for Text {
 }
 
 impl Object for Text {
+    #[inline]
     fn meaning(&self, op: &Op<'_>) -> Meaning<Action> {
         match (op.call, op.outcome) {
             (Call::Write { .. } | Call::Append { .. }, Outcome::Fail(_))
@@ -90,7 +91,7 @@ impl Object for Text {
         }
     }
 
-    fn prune(&self, items: &[Item<Action>]) -> Vec<Item<Action>> {
+    fn prune(&self, items: Vec<Item<Action>>) -> Vec<Item<Action>> {
         without_unread(items, Action::left, Action::saw)
     }
 

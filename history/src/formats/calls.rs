@@ -105,8 +105,11 @@ impl Calls {
             b"transfer" => Ok((self.transfer(tape, record)?, false)),
             b"txn" | b"send" | b"poll" => {
                 let value = record.value.ok_or("a transaction has no value")?;
-                let mops = tape.inside(value).map(|mop| self.mop(tape, mop));
-                Ok((Call::Txn { mops: mops.collect::<Said<_>>()? }, false))
+                let mut mops = Vec::with_capacity(tape.inside(value).count());
+                for mop in tape.inside(value) {
+                    mops.push(self.mop(tape, mop)?);
+                }
+                Ok((Call::Txn { mops }, false))
             }
             b"assign" | b"subscribe" => {
                 let keys = record.value.into_iter().flat_map(|value| tape.inside(value));
@@ -381,7 +384,11 @@ impl Calls {
         // As many as there are nodes, at most.
         let mut values = Vec::with_capacity(tape.after(place) - place - 1);
         for place in tape.inside(place) {
-            values.push(self.value(tape, place)?.ok_or_else(|| "an element is nil".to_owned())?);
+            let value = match tape.node(place) {
+                Node::Int(value) => self.names.number_value(value)?,
+                _ => self.value(tape, place)?.ok_or_else(|| "an element is nil".to_owned())?,
+            };
+            values.push(value);
         }
         Ok(values)
     }

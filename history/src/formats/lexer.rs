@@ -131,7 +131,7 @@ impl Tape {
         self.nodes.clear();
         self.text.clear();
         self.text.extend_from_slice(text);
-        let mut lexer = Lexer { text, at: 0, syntax, whole: true, nodes: &mut self.nodes };
+        let mut lexer = Lexer::new(text, syntax, true, &mut self.nodes);
         match lexer.form(0) {
             Ok(()) if lexer.blank().is_none() => Ok(()),
             Ok(()) => Err("something follows it".to_owned()),
@@ -186,13 +186,10 @@ struct Lexer<'t, 'n> {
     text: &'t [u8],
     at: usize,
     syntax: Syntax,
+    classes: &'static [Class; 256],
     /// Whether nothing follows the text.
     whole: bool,
     nodes: &'n mut Vec<Node>,
-}
-
-fn delimits(byte: u8) -> bool {
-    CLASSES[byte as usize] == Class::Delimiter
 }
 
 /// What a byte is to a word.
@@ -207,13 +204,18 @@ enum Class {
 }
 
 /// Every byte of a history is looked up here.
-const CLASSES: [Class; 256] = {
+static EDN: [Class; 256] = classes(false);
+static JSON: [Class; 256] = classes(true);
+
+/// The class of every byte, where a colon is part of a word or ends it.
+const fn classes(colon: bool) -> [Class; 256] {
     let mut classes = [Class::Part; 256];
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
         if b.is_ascii_whitespace()
             || matches!(b, b',' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b';')
+            || (colon && b == b':')
         {
             classes[byte] = Class::Delimiter;
         } else if b.is_ascii_control() {
@@ -222,12 +224,21 @@ const CLASSES: [Class; 256] = {
         byte += 1;
     }
     classes
-};
+}
 
 /// How many digits are a number of 64 bits, whatever they are.
 const DIGITS: usize = 18;
 
-impl Lexer<'_, '_> {
+impl<'t, 'n> Lexer<'t, 'n> {
+    fn new(text: &'t [u8], syntax: Syntax, whole: bool, nodes: &'n mut Vec<Node>) -> Lexer<'t, 'n> {
+        let classes = if syntax == Syntax::Json { &JSON } else { &EDN };
+        Lexer { text, at: 0, syntax, classes, whole, nodes }
+    }
+
+    fn class(&self, byte: u8) -> Class {
+        self.classes[byte as usize]
+    }
+
     /// Skips what means nothing.
     fn blank(&mut self) -> Option<u8> {
         while let Some(byte) = self.text.get(self.at) {
@@ -273,6 +284,8 @@ impl Lexer<'_, '_> {
         loop {
             match self.blank().ok_or(Stop::More)? {
                 byte if byte == close => break,
+                // Most forms are numbers in a list.
+                b'0'..=b'9' if self.digits() => forms += 1,
                 b'#' if self.text.get(self.at + 1) == Some(&b'_') => {
                     self.at += 2;
                     self.discard(depth)?;
@@ -314,7 +327,8 @@ impl Lexer<'_, '_> {
             }
             _ => {
                 let rest = &self.text[self.at..];
-                self.at += rest.iter().position(|byte| delimits(*byte)).ok_or(Stop::More)?;
+                self.at +=
+                    rest.iter().position(|byte| self.class(*byte) == Class::Delimiter).ok_or(Stop::More)?;
                 self.form(depth + 1)
             }
         }
@@ -323,6 +337,7 @@ impl Lexer<'_, '_> {
     fn character(&mut self) -> Result<(), Stop> {
         let start = self.at;
         // The character itself may be a delimiter; what follows it may make a name, such as \newline.
+        self.sense(start + 1)?;
         self.at += 2;
         self.word(start)
     }
@@ -372,32 +387,39 @@ impl Lexer<'_, '_> {
 
     /// Reads a short integer, which most of a history is, if that is what follows and what follows it is here.
     fn digits(&mut self) -> bool {
-        let negative = self.text.get(self.at) == Some(&b'-');
-        let begin = self.at + usize::from(negative);
-        let (mut at, mut number) = (begin, 0i64);
-        while let Some(digit) =
-            self.text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
-        {
-            if at - begin == DIGITS {
-                return false;
+        let rest = &self.text[self.at..];
+        let (negative, rest) = rest.strip_prefix(b"-").map_or((false, rest), |rest| (true, rest));
+        let (mut number, mut count) = (0u64, 0);
+        for byte in rest.iter().take(DIGITS + 1) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
-            number = number * 10 + i64::from(digit);
-            at += 1;
+            number = number * 10 + u64::from(digit);
+            count += 1;
         }
-        let ends = |byte: &u8| delimits(*byte) || (self.syntax == Syntax::Json && *byte == b':');
-        if at == begin || !self.text.get(at).is_some_and(ends) {
+        let ends = rest.get(count).is_some_and(|byte| self.class(*byte) == Class::Delimiter);
+        if count == 0 || count > DIGITS || !ends {
             return false;
         }
+        let number = number as i64;
         self.nodes.push(Node::Int(if negative { -number } else { number }));
-        self.at = at;
+        self.at += usize::from(negative) + count;
         true
     }
 
+    /// Refuses a byte that makes no sense in a word.
+    fn sense(&self, at: usize) -> Result<(), Stop> {
+        match self.text.get(at).filter(|byte| self.class(**byte) == Class::Control) {
+            Some(byte) => Err(Stop::Garbled(format!("byte {byte:#04x} makes no sense here"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the rest of a word that begins at `start`.
     fn word(&mut self, start: usize) -> Result<(), Stop> {
-        let json = self.syntax == Syntax::Json;
         let rest = self.text.get(self.at..).ok_or(Stop::More)?;
-        let ends = |byte: &u8| delimits(*byte) || (json && *byte == b':');
-        self.at += match rest.iter().position(ends) {
+        self.at += match rest.iter().position(|byte| self.class(*byte) != Class::Part) {
             Some(length) => length,
             None if self.whole => rest.len(),
             None => return Err(Stop::More),
@@ -405,10 +427,7 @@ impl Lexer<'_, '_> {
         if self.at == start {
             return Err(Stop::Garbled("a form is missing".to_owned()));
         }
-        let control = |byte: &&u8| CLASSES[**byte as usize] == Class::Control;
-        if let Some(byte) = self.text[start..self.at].iter().find(control) {
-            return Err(Stop::Garbled(format!("byte {byte:#04x} makes no sense here")));
-        }
+        self.sense(self.at)?;
         self.nodes.push(Node::Word { start: start as u32, end: self.at as u32 });
         Ok(())
     }
@@ -511,8 +530,7 @@ impl<R: Read> Records<R> {
         loop {
             self.tape.nodes.clear();
             let text = &self.buffer[self.at..];
-            let mut lexer =
-                Lexer { text, at: 0, syntax: self.syntax, whole: self.eof, nodes: &mut self.tape.nodes };
+            let mut lexer = Lexer::new(text, self.syntax, self.eof, &mut self.tape.nodes);
             let (read, length) = (lexer.form(0), lexer.at);
             match read {
                 Ok(()) => {

@@ -49,6 +49,7 @@ impl Names {
         u64::try_from(key).map(Key).map_err(|_| format!("key {key} is negative"))
     }
 
+    #[inline]
     pub(super) fn number_value(&mut self, value: i64) -> Result<Value, String> {
         self.values.same(Kind::Integer, "value", || value.to_string())?;
         Ok(Value(value))
@@ -77,6 +78,7 @@ impl Table {
 
     /// A history that calls one thing `1` and another `"1"` has been through a driver that lost types: whether they
     /// are one thing, nobody can tell.
+    #[inline]
     fn same(&mut self, kind: Kind, what: &str, shown: impl Fn() -> String) -> Result<(), String> {
         match &self.first {
             Some((first, _)) if *first == kind => Ok(()),

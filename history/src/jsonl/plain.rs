@@ -4,7 +4,9 @@
 //! written just so, and says nothing unusual, is read here in one go. Any other line is none of ours, however right it
 //! is, and is read as JSON. A test holds one against the other.
 
-use crate::{Call, Entry, Event, Got, Key, Mop, NodeId, Outcome, ProcessId, Reply, Time, Value};
+use crate::{
+    Call, Doubt, Entry, Event, Got, Key, Mop, NodeId, Outcome, ProcessId, Refusal, Reply, Time, Value,
+};
 
 /// So many digits fit in 64 bits, whatever they are.
 const DIGITS: usize = 18;
@@ -37,8 +39,14 @@ impl Plain {
             b"complete" => {
                 rest.word(b"{\"process\":")?;
                 let process = rest.process()?;
-                rest.word(b",\"outcome\":{\"ok\":")?;
-                Event::Complete { process, outcome: Outcome::Ok(self.reply(&mut rest)?) }
+                rest.word(b",\"outcome\":{\"")?;
+                let outcome = match rest.name()? {
+                    b"ok" => Outcome::Ok(self.reply(&mut rest)?),
+                    b"fail" => Outcome::Fail(rest.refusal()?),
+                    b"unknown" => Outcome::Unknown(rest.doubt()?),
+                    _ => return None,
+                };
+                Event::Complete { process, outcome }
             }
             _ => return None,
         };
@@ -180,6 +188,37 @@ impl<'l> Rest<'l> {
         })
     }
 
+    /// A string without anything to escape.
+    fn string(&mut self) -> Option<&'l [u8]> {
+        self.word(b"\"")?;
+        let end = self.0.iter().position(|byte| *byte == b'"')?;
+        let (string, rest) = self.0.split_at(end);
+        self.0 = &rest[1..];
+        Some(string)
+    }
+
+    fn refusal(&mut self) -> Option<Refusal> {
+        if self.word(b"{\"mismatch\":{\"found\":").is_some() {
+            let found = self.held()?;
+            return self.word(b"}}").map(|()| Refusal::Mismatch { found });
+        }
+        match self.string()? {
+            b"unreachable" => Some(Refusal::Unreachable),
+            b"aborted" => Some(Refusal::Aborted),
+            b"not_held" => Some(Refusal::NotHeld),
+            _ => None,
+        }
+    }
+
+    fn doubt(&mut self) -> Option<Doubt> {
+        match self.string()? {
+            b"timeout" => Some(Doubt::Timeout),
+            b"disconnected" => Some(Doubt::Disconnected),
+            b"deposed" => Some(Doubt::Deposed),
+            _ => None,
+        }
+    }
+
     fn process(&mut self) -> Option<ProcessId> {
         u32::try_from(self.natural()?).ok().map(ProcessId)
     }
@@ -284,14 +323,25 @@ mod tests {
             r#"{"ok":{"list":[]}}"#,
             r#"{"ok":{"list":[1,-2,3]}}"#,
             r#"{"ok":{"txn":[{"list":[4,5]},"done",{"value":null},{"value":6},{"list":[]}]}}"#,
+            r#"{"fail":{"mismatch":{"found":8}}}"#,
+            r#"{"fail":{"mismatch":{"found":null}}}"#,
+            r#"{"fail":"unreachable"}"#,
+            r#"{"fail":"aborted"}"#,
+            r#"{"fail":"not_held"}"#,
+            r#"{"unknown":"timeout"}"#,
+            r#"{"unknown":"disconnected"}"#,
+            r#"{"unknown":"deposed"}"#,
         ];
         let refusals = [
             r#"{"ok":{"is":true}}"#,
             r#"{"ok":{"txn":[{"offset":4}]}}"#,
             r#"{"ok":{"list":[1,]}}"#,
             r#"{"ok":{"list":[1 ,2]}}"#,
-            r#"{"fail":"aborted"}"#,
-            r#"{"unknown":"timeout"}"#,
+            r#"{"fail":{"not_leader":{"hint":2}}}"#,
+            r#"{"fail":{"other":"aborted"}}"#,
+            r#"{"unknown":"unfinished"}"#,
+            r#"{"unknown":"time\u006fut"}"#,
+            r#"{"unknown":null}"#,
         ];
         let call = |call: &&str| {
             format!("{{\"time\":17,\"event\":{{\"invoke\":{{\"process\":4,\"node\":1,\"call\":{call}}}}}}}\n")

@@ -27,7 +27,7 @@ fn both(initial: Option<Value>, items: &[Item<Action>], expected: bool) -> bool 
         !expected || sources::check(initial, items).is_ok(),
         "unwritten values, from {initial:?}: {items:?}"
     );
-    for items in [items, &without_unseen(items)] {
+    for items in [items, &without_unseen(items.to_vec())] {
         let stuck = super::search::stuck(&model, items, &meter);
         assert!(!(stuck && expected), "the refuting search, from {initial:?}: {items:?}");
         let doubtful = items.iter().any(|item| item.returned == crate::NEVER);

@@ -64,7 +64,7 @@ fn judged<O: Object>(object: O, history: &History) -> Says {
     let mut quick = Some(prepared.absurd.is_empty());
     for place in 0..prepared.objects.len() {
         let items = prepared.items(place);
-        let said = match object.quick(items) {
+        let said = match object.quick(&items) {
             Quick::Fine(_) => Some(true),
             Quick::Wrong(..) => Some(false),
             Quick::Unsure => None,
@@ -100,7 +100,7 @@ fn at_once(kind: Kind, history: &History) -> bool {
     fn fine<O: Object>(object: &O, history: &History) -> bool {
         let prepared = Prepared::of(object, history).unwrap();
         let mut places = 0..prepared.objects.len();
-        places.all(|place| matches!(object.quick(prepared.items(place)), Quick::Fine(_)))
+        places.all(|place| matches!(object.quick(&prepared.items(place)), Quick::Fine(_)))
     }
     match kind {
         Kind::Fifo => fine(&Queue::FIFO, history),
