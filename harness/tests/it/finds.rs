@@ -75,7 +75,7 @@ pub const FINDS: &[Find] = &[
         &["atomic"],
         "a register that breaks its word to one client is not linearizable",
     ),
-    alone("commit", Flaw::CountsItself),
+    alone("commit", Flaw::OwnVoteLate),
     alone("bank", Flaw::Overdraws),
     alone("set", Flaw::FirstPageOnly),
     alone("set-full", Flaw::GrowthHides),

@@ -74,7 +74,7 @@ fn weather_of(flaw: Flaw, protocol: &'static str, seed: u64) -> Trial {
         Flaw::MergeOverwrites | Flaw::DotsReused => Trial { workload: "set-full", ..trial },
         Flaw::RemoveByValue => Trial { workload: "set-remove", ..trial },
         // Whether something was aborted without cause can only be said where nothing fails.
-        Flaw::CountsItself => Trial { workload: "commit", nemesis: Vec::new(), ..trial },
+        Flaw::OwnVoteLate => Trial { workload: "commit", nemesis: Vec::new(), ..trial },
         Flaw::SkipsPreCommit => long_deaths(Trial { workload: "commit", ..trial }),
         Flaw::RecoveredTakesPart => back_too_late(Trial { workload: "commit", ..trial }),
         // What a transaction left undone is seen by who reads, too.

@@ -279,28 +279,30 @@ impl<'l> Rest<'l> {
 mod tests {
     use super::*;
 
+    /// Calls as they are written.
+    const CALLS: [&str; 18] = [
+        r#"{"read":{"key":3}}"#,
+        r#"{"write":{"key":3,"value":-41}}"#,
+        r#"{"cas":{"key":3,"expected":null,"new":42}}"#,
+        r#"{"cas":{"key":0,"expected":41,"new":42}}"#,
+        r#"{"txn":{"mops":[{"read":{"key":1}},{"append":{"key":1,"value":8}},{"write":{"key":2,"value":9}}]}}"#,
+        r#"{"txn":{"mops":[]}}"#,
+        r#"{"add":{"key":3,"value":41}}"#,
+        r#"{"remove":{"key":3,"value":41}}"#,
+        r#"{"contains":{"key":3,"value":41}}"#,
+        r#"{"elements":{"key":3}}"#,
+        r#"{"append":{"key":3,"value":41}}"#,
+        r#"{"increment":{"key":3,"by":-5}}"#,
+        r#"{"count":{"key":3}}"#,
+        r#"{"enqueue":{"key":3,"value":41}}"#,
+        r#"{"dequeue":{"key":3}}"#,
+        r#"{"acquire":{"key":3,"lease_ms":null}}"#,
+        r#"{"acquire":{"key":3,"lease_ms":500}}"#,
+        r#"{"release":{"key":3}}"#,
+    ];
+
     /// Of every kind of call and answer one, and what could be taken for one.
     fn lines() -> Vec<String> {
-        let calls = [
-            r#"{"read":{"key":3}}"#,
-            r#"{"write":{"key":3,"value":-41}}"#,
-            r#"{"cas":{"key":3,"expected":null,"new":42}}"#,
-            r#"{"cas":{"key":0,"expected":41,"new":42}}"#,
-            r#"{"txn":{"mops":[{"read":{"key":1}},{"append":{"key":1,"value":8}},{"write":{"key":2,"value":9}}]}}"#,
-            r#"{"txn":{"mops":[]}}"#,
-            r#"{"add":{"key":3,"value":41}}"#,
-            r#"{"remove":{"key":3,"value":41}}"#,
-            r#"{"contains":{"key":3,"value":41}}"#,
-            r#"{"elements":{"key":3}}"#,
-            r#"{"append":{"key":3,"value":41}}"#,
-            r#"{"increment":{"key":3,"by":-5}}"#,
-            r#"{"count":{"key":3}}"#,
-            r#"{"enqueue":{"key":3,"value":41}}"#,
-            r#"{"dequeue":{"key":3}}"#,
-            r#"{"acquire":{"key":3,"lease_ms":null}}"#,
-            r#"{"acquire":{"key":3,"lease_ms":500}}"#,
-            r#"{"release":{"key":3}}"#,
-        ];
         let others = [
             r#""balances""#,
             r#"{"drain":{"key":3}}"#,
@@ -349,7 +351,7 @@ mod tests {
         let answer = |answer: &&str| {
             format!("{{\"time\":0,\"event\":{{\"complete\":{{\"process\":4,\"outcome\":{answer}}}}}}}\n")
         };
-        let plain = calls.iter().map(call).chain(answers.iter().map(answer));
+        let plain = CALLS.iter().map(call).chain(answers.iter().map(answer));
         let other = others.iter().map(call).chain(refusals.iter().map(answer));
         let marked = |mark: &'static str| move |line: String| format!("{mark}{line}");
         plain.map(marked("+")).chain(other.map(marked("-"))).collect()

@@ -309,8 +309,8 @@ flaws! {
         SilenceIsYes "silence-is-yes"
             "a coordinator takes participants that have not answered in time for ones that can commit"
             "Bernstein, Hadzilacos and Goodman 1987, §7.3, AC3: commit only if all processes voted Yes",
-        CountsItself "counts-itself"
-            "a coordinator that takes no part in a transaction waits for its own yes as well, and aborts what all others agreed to"
+        OwnVoteLate "own-vote-late"
+            "a coordinator that hears everybody's yes before its own is on its disk takes that for a no, and aborts"
             "Bernstein, Hadzilacos and Goodman 1987, §7.3, AC4: if nothing fails and all processes vote Yes, the decision is to commit",
         AbortsAfterYes "aborts-after-yes"
             "a participant that said yes and heard nothing for a while aborts on its own"

@@ -41,11 +41,14 @@ impl TwoPhase {
         match self.coordinating.get_mut(&id) {
             Some(Coordination { txn, phase: Phase::Voting(yes), .. }) => {
                 yes.insert(from, gots);
-                // FLAW counts-itself: nothing is agreed without the one who asks.
-                let own = self.options.flaw == Some(Flaw::CountsItself);
-                let missing = own && !yes.contains_key(&self.site.me);
-                if !missing && txn.nodes.iter().all(|node| yes.contains_key(node)) {
-                    self.resolve(now, id, out);
+                // FLAW own-vote-late: who has not voted when all others have does not agree.
+                let late = self.options.flaw == Some(Flaw::OwnVoteLate);
+                let missing: Vec<NodeId> =
+                    txn.nodes.iter().copied().filter(|node| !yes.contains_key(node)).collect();
+                match missing[..] {
+                    [] => self.resolve(now, id, out),
+                    [node] if late && node == self.site.me => self.abort(id, None, out),
+                    _ => {}
                 }
             }
             Some(_) => {}
