@@ -1,7 +1,8 @@
 //! The order in which a search walks along the events of a history, and what it needs to know of each.
 
 use crate::{Item, NEVER};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash, Hasher};
 
 /// What is fixed before the search.
 pub(super) struct Plan<A> {
@@ -19,7 +20,7 @@ pub(super) struct Plan<A> {
     pub classes: Vec<Vec<u32>>,
 }
 
-impl<A: Clone + Eq + std::hash::Hash> Plan<A> {
+impl<A: Clone + Eq + Hash> Plan<A> {
     /// For these items, in the order of their invocation.
     pub fn of(items: &[Item<A>]) -> Plan<A> {
         let events = events(items);
@@ -74,19 +75,42 @@ fn events<A>(items: &[Item<A>]) -> Vec<u32> {
 }
 
 /// The different actions of some items, and which of them each is.
-fn kinds<A: Clone + Eq + std::hash::Hash>(items: &[Item<A>]) -> (Vec<A>, Vec<u32>) {
-    let mut known: FxHashMap<&A, u32> = FxHashMap::default();
-    known.reserve(items.len().min(64));
-    let mut actions = Vec::new();
+fn kinds<A: Clone + Eq + Hash>(items: &[Item<A>]) -> (Vec<A>, Vec<u32>) {
+    let mut actions: Vec<A> = Vec::new();
     let mut kinds = Vec::with_capacity(items.len());
+    // Open addressing: the number of an action plus one, or zero.
+    let mut table = vec![0u32; 128];
     for item in items {
-        // Most are known, and to look is quicker than to make room.
-        let kind = known.get(&item.action).copied().unwrap_or(actions.len() as u32);
-        if kind as usize == actions.len() {
-            known.insert(&item.action, kind);
-            actions.push(item.action.clone());
+        if 2 * actions.len() >= table.len() {
+            table = vec![0; 4 * table.len()];
+            for (number, action) in (1..).zip(&actions) {
+                let (Ok(at) | Err(at)) = find(&table, &actions, action);
+                table[at] = number;
+            }
         }
+        let kind = match find(&table, &actions, &item.action) {
+            Ok(at) => table[at] - 1,
+            Err(at) => {
+                actions.push(item.action.clone());
+                table[at] = actions.len() as u32;
+                table[at] - 1
+            }
+        };
         kinds.push(kind);
     }
     (actions, kinds)
+}
+
+/// Where the number of an action stands, or has its place.
+fn find<A: Eq + Hash>(table: &[u32], actions: &[A], action: &A) -> Result<usize, usize> {
+    let mut hasher = FxHasher::default();
+    action.hash(&mut hasher);
+    let mut at = hasher.finish() as usize & (table.len() - 1);
+    loop {
+        match table[at] {
+            0 => return Err(at),
+            number if actions[number as usize - 1] == *action => return Ok(at),
+            _ => at = (at + 1) & (table.len() - 1),
+        }
+    }
 }

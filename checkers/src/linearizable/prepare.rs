@@ -111,6 +111,7 @@ impl<A> Prepared<A> {
 /// The items of one object, in the order of their invocation. They are in chunks: objects grow side by side, and what is put
 /// down at one time lies close together so.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Items<A> {
     /// Chunks that are full.
     full: Vec<Vec<Item<A>>>,

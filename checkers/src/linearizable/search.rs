@@ -215,10 +215,11 @@ struct Search<'a, M: Model> {
     over: usize,
     /// The classes of unknown operations that see something.
     seers: Vec<usize>,
-    /// The configuration: the next event, the open calls by slot, which of them took effect, how many of each
+    /// The configuration: the next event, the calls by slot, which of them are open, which took effect, how many of each
     /// class were invoked and took effect, and the state.
     cursor: usize,
-    open: Vec<Option<u32>>,
+    open: Vec<u32>,
+    busy: Vec<u64>,
     taken: Vec<u64>,
     invoked: Vec<u32>,
     used: Vec<u32>,
@@ -260,13 +261,14 @@ impl<'a, M: Model> Search<'a, M> {
                 .filter(|class| !model.overwrites(&items[plan.classes[*class][0] as usize].action))
                 .collect(),
             cursor: 0,
-            open: vec![None; plan.slots],
+            open: vec![0; plan.slots],
+            busy: vec![0; words],
             taken: vec![0; words],
             invoked: vec![0; classes],
             used: vec![0; classes],
             state: 0,
-            steps: Vec::new(),
-            choices: Vec::new(),
+            steps: Vec::with_capacity(items.len().min(SHORT) + 1),
+            choices: Vec::with_capacity(items.len().min(SHORT) + 1),
             seen: Seen::new(stride, meter),
             beyond: 0,
             entered: 0,
@@ -341,12 +343,13 @@ impl<'a, M: Model> Search<'a, M> {
             let event = self.plan.events[self.cursor];
             let (item, lane) = (event / 2, self.plan.lanes[event as usize / 2] as usize);
             if event % 2 == 1 {
-                self.open[lane] = Some(item);
+                self.open[lane] = item;
+                self.busy[lane / 64] |= 1 << (lane % 64);
                 self.taken[lane / 64] |= 1 << (lane % 64);
             } else if self.items[item as usize].returned == NEVER {
                 self.invoked[lane] -= 1;
             } else {
-                self.open[lane] = None;
+                self.busy[lane / 64] &= !(1 << (lane % 64));
             }
         }
         self.flip(step.item, false);
@@ -377,11 +380,12 @@ impl<'a, M: Model> Search<'a, M> {
                     break;
                 }
                 self.taken[lane / 64] ^= 1 << (lane % 64);
-                self.open[lane] = None;
+                self.busy[lane / 64] ^= 1 << (lane % 64);
             } else if self.items[item as usize].returned == NEVER {
                 self.invoked[lane] += 1;
             } else {
-                self.open[lane] = Some(item);
+                self.open[lane] = item;
+                self.busy[lane / 64] |= 1 << (lane % 64);
             }
             self.cursor += 1;
         }
@@ -432,10 +436,16 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    /// The open calls that have not taken effect.
-    fn waiting(&self) -> impl Iterator<Item = u32> {
-        let untaken = |lane: &usize| self.taken[lane / 64] & (1 << (lane % 64)) == 0;
-        (0..self.open.len()).filter(untaken).filter_map(|lane| self.open[lane])
+    /// Gathers the open calls that have not taken effect.
+    fn gather_waiting(&self, waiting: &mut Vec<u32>) {
+        waiting.clear();
+        for (word, (busy, taken)) in self.busy.iter().zip(&self.taken).enumerate() {
+            let mut left = busy & !taken;
+            while left != 0 {
+                waiting.push(self.open[64 * word + left.trailing_zeros() as usize]);
+                left &= left - 1;
+            }
+        }
     }
 
     /// How many of a class of unknown operations may still take effect.
@@ -473,8 +483,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn list(&mut self, next: &mut Vec<(u32, u32)>) -> Option<u32> {
         let state = self.state;
         let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.clear();
-        waiting.extend(self.waiting());
+        self.gather_waiting(&mut waiting);
         let mut observer = None;
         for item in &waiting {
             let kind = self.kind(*item);

@@ -90,8 +90,12 @@ struct Writers {
 impl Writers {
     /// Nothing if some value is not unique.
     fn of(initial: Option<Value>, items: &[Item<Action>]) -> Option<Writers> {
-        let left = items.iter().filter_map(|item| item.action.left());
-        let mut by_value = ByValue::new(left, items.len(), NOBODY);
+        let left = || items.iter().filter_map(|item| item.action.left());
+        // Where values repeat, they usually do so soon.
+        if left().take(8).enumerate().any(|(at, value)| left().take(at).any(|before| before == value)) {
+            return None;
+        }
+        let mut by_value = ByValue::new(left(), items.len(), NOBODY);
         for (place, item) in (1..).zip(items) {
             let Some(value) = item.action.left() else { continue };
             let earlier = std::mem::replace(by_value.known(value), place);
