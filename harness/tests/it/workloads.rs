@@ -183,16 +183,17 @@ const SEEDS: u64 = 4;
 const SEEDS_OF_RAFT: u64 = 8;
 
 /// Short runs of everything with everything that it serves, under all faults that it says it survives, with and without
-/// clients that ask again. `TRIBUNAL_SEEDS=200` and `TRIBUNAL_PROTOCOL=abd` make it a longer run of one.
+/// clients that ask again. `TRIBUNAL_SEEDS=200`, `TRIBUNAL_PROTOCOL=abd` and `TRIBUNAL_WORKLOAD=atomic` make it a longer run
+/// of one.
 #[test]
 fn every_protocol_is_valid_of_every_workload_it_serves_and_a_seed_is_a_run() {
     let said = |name: &str| std::env::var(name).ok();
-    let wanted = |name: &str| said("TRIBUNAL_PROTOCOL").is_none_or(|wanted| wanted == name);
+    let wanted = |what: &str, name: &str| said(what).is_none_or(|wanted| wanted == name);
     let seeds = said("TRIBUNAL_SEEDS").map(|seeds| seeds.parse().expect("TRIBUNAL_SEEDS is a number"));
     let mut runs = Vec::new();
-    for protocol in PROTOCOLS.iter().filter(|protocol| wanted(protocol.name)) {
+    for protocol in PROTOCOLS.iter().filter(|protocol| wanted("TRIBUNAL_PROTOCOL", protocol.name)) {
         let usual = if protocol.name == "raft" { SEEDS_OF_RAFT } else { SEEDS };
-        for workload in judged(protocol) {
+        for workload in judged(protocol).filter(|entry| wanted("TRIBUNAL_WORKLOAD", entry.name)) {
             runs.extend((1..=seeds.unwrap_or(usual)).map(|seed| (protocol, workload, seed)));
         }
     }
