@@ -122,7 +122,7 @@ pub(crate) struct Items<A> {
 }
 
 /// A chunk has room for so many at least, and at most.
-const CHUNK: (usize, usize) = (16, 1 << 12);
+const CHUNK: (usize, usize) = (32, 1 << 12);
 
 impl<A> Items<A> {
     fn new() -> Items<A> {

@@ -188,21 +188,19 @@ struct Choice {
     item: u32,
     /// The state afterwards.
     after: u32,
-    /// Whether there was nothing else to try, so that the configuration need not be remembered.
-    only: bool,
 }
 
 /// A choice made, with what is needed to unmake it.
 struct Step {
     item: u32,
     state: u32,
-    cursor: usize,
+    cursor: u32,
+    /// Whether there was nothing else to try, so that the configuration need not be remembered.
+    only: bool,
     /// Where the choices of the configuration that it led to begin.
     choices: usize,
     /// Which of them is next.
     next: usize,
-    /// Whether it was the only choice.
-    only: bool,
 }
 
 struct Search<'a, M: Model> {
@@ -283,7 +281,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(&mut self) -> Result<bool, Stop> {
         let mut breath: u32 = 0;
         self.walk();
-        let root = Step { item: 0, state: 0, cursor: 0, choices: 0, next: 0, only: true };
+        let root = Step { item: 0, state: 0, cursor: 0, only: true, choices: 0, next: 0 };
         self.steps.push(root);
         self.offer();
         while self.cursor < self.plan.events.len() {
@@ -307,8 +305,8 @@ impl<'a, M: Model> Search<'a, M> {
                 continue;
             };
             step.next += 1;
-            self.make(choice);
-            if choice.only || self.enter()? {
+            self.make(choice, false);
+            if self.enter()? {
                 self.offer();
             } else {
                 self.undo();
@@ -322,10 +320,10 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// Lets a choice take effect, and walks on as far as that allows.
-    fn make(&mut self, choice: Choice) {
-        let (state, cursor) = (self.state, self.cursor);
-        let choices = self.choices.len();
-        self.steps.push(Step { item: choice.item, state, cursor, choices, next: choices, only: choice.only });
+    fn make(&mut self, choice: Choice, only: bool) {
+        let (item, state, cursor, choices) =
+            (choice.item, self.state, self.cursor as u32, self.choices.len());
+        self.steps.push(Step { item, state, cursor, only, choices, next: choices });
         self.flip(choice.item, true);
         self.state = choice.after;
         self.walk();
@@ -338,7 +336,7 @@ impl<'a, M: Model> Search<'a, M> {
         if self.steps.is_empty() {
             return;
         }
-        while self.cursor > step.cursor {
+        while self.cursor > step.cursor as usize {
             self.cursor -= 1;
             let event = self.plan.events[self.cursor];
             let (item, lane) = (event / 2, self.plan.lanes[event as usize / 2] as usize);
@@ -459,18 +457,13 @@ impl<'a, M: Model> Search<'a, M> {
         (self.left(class) > 0).then(|| items[(self.used[class] as usize).min(items.len() - 1)])
     }
 
-    /// Lists what could take effect in this configuration, the most promising first.
+    /// Lists what could take effect in this configuration, the most promising first. What only observes does so before: to
+    /// wait with it gains nothing.
     fn offer(&mut self) {
         let mut next = std::mem::take(&mut self.scratch);
-        next.clear();
-        match self.list(&mut next) {
-            Some(item) => self.choices.push(Choice { item, after: self.state, only: true }),
-            None => self.choices.extend(next.iter().map(|(item, after)| Choice {
-                item: *item,
-                after: *after,
-                only: false,
-            })),
-        }
+        while self.absorb(&mut next) {}
+        self.order_choices(&mut next);
+        self.choices.extend(next.iter().map(|(item, after)| Choice { item: *item, after: *after }));
         self.scratch = next;
     }
 
@@ -478,46 +471,50 @@ impl<'a, M: Model> Search<'a, M> {
         self.plan.kinds[item as usize]
     }
 
-    /// Fills in what could take effect, with the state afterwards; or an item that only observes, and so may
-    /// take effect at once.
-    fn list(&mut self, next: &mut Vec<(u32, u32)>) -> Option<u32> {
-        let state = self.state;
+    /// Lets those of the open calls take effect that only observe, and can; whether there were any. If not, `next` is filled
+    /// with those that could take effect, and the states afterwards.
+    fn absorb(&mut self, next: &mut Vec<(u32, u32)>) -> bool {
+        next.clear();
+        let (state, steps) = (self.state, self.steps.len());
         let mut waiting = std::mem::take(&mut self.waiting);
         self.gather_waiting(&mut waiting);
-        let mut observer = None;
         for item in &waiting {
             let kind = self.kind(*item);
             let after = self.world.step(state, kind);
             if after == NONE {
                 continue;
             }
-            if self.world.observes(kind) {
-                observer = Some(*item);
-                break;
-            }
-            next.push((*item, after));
-        }
-        if observer.is_none() {
-            next.sort_unstable_by_key(|(item, _)| self.items[*item as usize].returned);
-            let mut at = 0;
-            while at < next.len() {
-                let kind = self.kind(next[at].0);
-                if next[..at].iter().any(|(other, _)| self.kind(*other) == kind) {
-                    next.remove(at);
-                } else {
-                    at += 1;
-                }
-            }
-            for class in 0..self.used.len() {
-                let Some(item) = self.next(class) else { continue };
-                let after = self.world.step(state, self.kind(item));
-                if after != NONE && after != state && self.is_seen(after, item, &waiting) {
-                    next.push((item, after));
-                }
+            match self.world.observes(kind) {
+                true => self.make(Choice { item: *item, after: state }, true),
+                false => next.push((*item, after)),
             }
         }
         self.waiting = waiting;
-        observer
+        self.steps.len() > steps
+    }
+
+    /// Puts what could take effect into order, and adds what else could: who returns first comes first, of equal ones only he,
+    /// and whoever may never return comes last.
+    fn order_choices(&mut self, next: &mut Vec<(u32, u32)>) {
+        next.sort_unstable_by_key(|(item, _)| self.items[*item as usize].returned);
+        let mut at = 0;
+        while at < next.len() {
+            let kind = self.kind(next[at].0);
+            if next[..at].iter().any(|(other, _)| self.kind(*other) == kind) {
+                next.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        for class in 0..self.used.len() {
+            let Some(item) = self.next(class) else { continue };
+            let after = self.world.step(self.state, self.kind(item));
+            if after != NONE && after != self.state && self.is_seen(after, item, &waiting) {
+                next.push((item, after));
+            }
+        }
+        self.waiting = waiting;
     }
 
     /// Whether something that could come right after the unknown `item` would see the state that it left.
