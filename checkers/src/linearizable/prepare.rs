@@ -121,8 +121,8 @@ pub(crate) struct Items<A> {
     before: usize,
 }
 
-/// A chunk has room for so many at least, and at most.
-const CHUNK: (usize, usize) = (32, 1 << 12);
+/// A chunk has room for so many at least, and at most: many objects are tiny.
+const CHUNK: (usize, usize) = (4, 32);
 
 impl<A> Items<A> {
     fn new() -> Items<A> {
