@@ -113,8 +113,8 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
         }
         None => again(path, format, terms, &mut exhibits).map_err(|error| wrong(&error))?,
     }
-    // A large history takes long to free, and nobody waits for that.
-    std::thread::spawn(move || drop(history));
+    // A large history takes long to free, and nobody waits for that; where there is no thread for it, we do.
+    drop(std::thread::Builder::new().spawn(move || drop(history)));
     let judgement = Judgement {
         verdict: Verdict::combine(reports.iter().map(|report| report.verdict)),
         reports,

@@ -46,6 +46,14 @@ impl Processes {
         }
         &mut self.few[number]
     }
+
+    /// Nothing is open for it any more, so nothing is kept of it.
+    fn release(&mut self, process: ProcessId) {
+        match self.few.get_mut(process.0 as usize) {
+            Some(standing) => *standing = Standing::Idle,
+            None => drop(self.others.remove(&process)),
+        }
+    }
 }
 
 impl Sequence {
@@ -85,7 +93,10 @@ impl Sequence {
                 let Standing::Busy { call, .. } = *standing else {
                     return malformed(format!("{process} completes a call that it never made"));
                 };
-                *standing = if outcome.is_unknown() { Standing::Dead } else { Standing::Idle };
+                match outcome.is_unknown() {
+                    true => *standing = Standing::Dead,
+                    false => self.processes.release(*process),
+                }
                 completed = Some(call);
             }
             _ => {}

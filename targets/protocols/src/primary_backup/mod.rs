@@ -47,8 +47,9 @@
 //! ## What the asynchronous mode loses
 //!
 //! It goes on alone. The primary answers from its own disk and ships its log behind the answer; a backup that hears
-//! nothing takes over with what it has. It serves as soon as everyone has joined it, or had time to: when a cluster starts, two
-//! may take over at once, and neither must answer before it knows. Whatever had not been shipped is *lost*, although it was answered, as soon as
+//! nothing takes over with what it has. It serves as soon as everyone has joined it, or had time to: when a cluster
+//! starts, two may take over at once, and neither must answer before it knows. Whatever had not been shipped is *lost*,
+//! although it was answered, as soon as
 //! the old primary's log is made a copy of the new one's; and while the two cannot hear each other, both answer. That
 //! is no mistake in the code, it is what this mode does: Redis with Sentinel (Kingsbury, *Call me maybe: Redis*,
 //! 2013), and MySQL at GitHub on 21 October 2018, where 43 seconds of partition took a day to mend. So it claims to

@@ -38,11 +38,11 @@ impl TwoPhase {
     }
 
     pub(super) fn hear_yes(&mut self, now: Time, from: NodeId, id: TxnId, gots: Gots, out: &mut Output) {
+        // FLAW own-vote-late: who has not voted when all others have does not agree.
+        let late = self.has(Flaw::OwnVoteLate);
         match self.coordinating.get_mut(&id) {
             Some(Coordination { txn, phase: Phase::Voting(yes), .. }) => {
                 yes.insert(from, gots);
-                // FLAW own-vote-late: who has not voted when all others have does not agree.
-                let late = self.options.flaw == Some(Flaw::OwnVoteLate);
                 let missing: Vec<NodeId> =
                     txn.nodes.iter().copied().filter(|node| !yes.contains_key(node)).collect();
                 match missing[..] {
