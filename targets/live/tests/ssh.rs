@@ -193,14 +193,19 @@ fn at_work() -> usize {
     processes(Path::new(THERE))
 }
 
-/// A process on one machine, by its number here.
+/// The first process of one machine, by its number here. Others come and go while one looks, and may have smaller
+/// numbers once these have started anew; this one stays as long as its machine.
 fn on_machine(machine: u16) -> String {
     let network = format!("tribssh{machine}");
     let pids = Command::new("ip").args(["netns", "pids", &network]).output().unwrap();
     let pids = String::from_utf8(pids.stdout).unwrap();
-    // The first of them made the machine and is not inside: its numbers of processes are this machine's.
-    let world = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
-    pids.lines().find(|pid| world(pid) != world("self")).unwrap().to_owned()
+    // Its number here, and 1 inside.
+    let first = |pid: &str| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        numbers.split_whitespace().skip(1).eq(["1"])
+    };
+    pids.lines().find(|pid| first(pid)).expect("the machine is up").to_owned()
 }
 
 /// Runs a command on one machine, by its namespaces and not by SSH; what it says.
