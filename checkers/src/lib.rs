@@ -66,6 +66,7 @@ pub mod stages;
 mod staleness;
 mod stats;
 pub mod synthetic;
+mod threads;
 mod torn_commit;
 pub mod transactions;
 mod unique_ids;

@@ -37,6 +37,13 @@ impl<'c> Panel<'c> {
         Panel { seats, whole, limit: bytes / 2 }
     }
 
+    /// Says about how many events will come.
+    pub fn expect(&mut self, events: usize) {
+        if let Some(whole) = &mut self.whole {
+            whole.history.reserve(events.min(self.limit / size_of::<Entry>()));
+        }
+    }
+
     /// Lets all of them hear the event at `index`.
     pub fn hear(&mut self, index: usize, entry: Entry) {
         for seat in self.seats.iter_mut().filter(|seat| seat.failed.is_none()) {
@@ -106,8 +113,7 @@ pub fn weight(event: &Event) -> usize {
         }
         _ => 0,
     };
-    // The entry itself, and half of a span. A large vector grows without being copied, and what it has to spare is not
-    // touched.
+    // The entry itself, and half of a span.
     size_of::<Entry>() + 4 + inside
 }
 

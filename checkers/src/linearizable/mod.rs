@@ -7,13 +7,15 @@
 //! For each object, the first of these that can decide does:
 //! 1. what is quick: an exact algorithm for objects of its kind in O(n log n) ([`unique`] for registers, those in
 //!    [`objects`](crate::objects) for others);
-//! 2. a first look for an order, at so few operations that this is as quick as anything else;
+//! 2. a first look for an order, at so few operations that this is as quick as anything else: [`greedy`], then a short
+//!    [`search`];
 //! 3. what is quick and only ever says no ([`sources`], [`once`]);
-//! 4. [`search`]: exact, and exponential in the number of calls open at once at worst, so it has a budget.
+//! 4. the whole [`search`]: exact, and exponential in the number of calls open at once at worst, so it has a budget.
 
 mod by_value;
 mod explain;
 mod frontier;
+mod greedy;
 mod meter;
 pub(crate) mod once;
 mod plan;
@@ -41,10 +43,9 @@ pub(crate) use world::{NONE, World};
 
 use crate::flaw::Flaw;
 use crate::models::register::Register;
-use crate::{Anomaly, Budget, Checker, Item, Object, Quick, Report};
+use crate::{Anomaly, Budget, Checker, Item, Object, Quick, Report, threads};
 use history::{History, Key};
 use prepare::Items;
-use rayon::prelude::*;
 use search::{Answer, Hunt};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -54,6 +55,9 @@ const STORIES: usize = 20;
 
 /// What an operation takes while it is judged: an item and its place, and what is known of the value it wrote.
 const BYTES: usize = 80;
+
+/// For fewer operations no second thread is worth while.
+const FEW: usize = 64;
 
 /// The longest time that goes into making one story shorter; a machine that runs many tests at once is slow.
 const SHORTENING: Duration = Duration::from_secs(if cfg!(test) { 100 } else { 5 });
@@ -108,19 +112,22 @@ impl<O: Object> Linearizable<O> {
             Quick::Unsure => {}
         }
         let items = self.model.prune(items);
-        let hunt = Hunt::new(&self.model, &items, meter);
-        let found = match hunt.glance() {
-            Some(order) => Answer::Order(order),
-            None => match self.model.refute(&items) {
-                Some((by, flaw)) => return judged(by, Finding::Wrong(Wrong::Flaw(flaw))),
-                None => hunt.search(),
-            },
+        let ordered = |by, order: Vec<u32>| {
+            assert!(witness::explains(&self.model, &items, &order), "the order found for {key} is none");
+            judged(by, Finding::Fine)
         };
-        let finding = match found {
-            Answer::Order(order) => {
-                assert!(witness::explains(&self.model, &items, &order), "the order found for {key} is none");
-                Finding::Fine
-            }
+        if let Some(order) = greedy::order(&self.model, &items) {
+            return ordered("greedy order", order);
+        }
+        let hunt = Hunt::new(&self.model, &items, meter);
+        if let Some(order) = hunt.glance() {
+            return ordered("search", order);
+        }
+        if let Some((by, flaw)) = self.model.refute(&items) {
+            return judged(by, Finding::Wrong(Wrong::Flaw(flaw)));
+        }
+        let finding = match hunt.search() {
+            Answer::Order(order) => return ordered("search", order),
             Answer::None { stuck } => Finding::Wrong(Wrong::NoOrder { items, stuck }),
             Answer::Gone { reached, configurations, stop } => {
                 Finding::Unknown { reached, configurations, stop }
@@ -135,10 +142,8 @@ impl<O: Object> Linearizable<O> {
         let mut objects: Vec<(Key, Items<O::Action>)> = keys.zip(prepared.items.drain(..)).collect();
         objects.sort_by_key(|(_, items)| std::cmp::Reverse(items.len()));
         let judge = |(key, items): (Key, Items<O::Action>)| self.judge_one(key, items.whole(), meter);
-        let mut judged: Vec<Judged<O::Action>> = match objects.len() {
-            0 | 1 => objects.into_iter().map(judge).collect(),
-            _ => objects.into_par_iter().with_max_len(64).map(judge).collect(),
-        };
+        let threads = if prepared.ops < FEW { 1 } else { threads::all().min(objects.len()) };
+        let mut judged = threads::share(threads, objects, judge);
         let absurd = |(key, flaw): &(Key, Flaw)| Judged {
             key: *key,
             by: "answers",

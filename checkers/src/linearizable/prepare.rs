@@ -4,10 +4,9 @@
 //! after its invocation: it returns [`NEVER`]. An object whose calls are all about parts of it is as many objects.
 
 use crate::models::register::Action;
-use crate::{Flaw, Item, Meaning, NEVER, Object};
+use crate::{Flaw, Item, Meaning, NEVER, Object, threads};
 use history::{History, Key, Op, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::panic::resume_unwind;
 
 /// A history, taken apart by object.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ impl<A> Prepared<A> {
             return Err(Misfit(format!("the history has {} events, more than can be judged", history.len())));
         }
         let count = history.ops().len();
-        let threads = if count < LONG { 1 } else { rayon::current_num_threads().min(THREADS) };
+        let threads = if count < LONG { 1 } else { threads::all().min(THREADS) };
         let whole = find_whole(object, history);
         let size = count.div_ceil(threads);
         let piece = |number| Piece::of(object, history, &whole, number * size, size);
@@ -66,7 +65,7 @@ impl<A> Prepared<A> {
             certain: 0,
         };
         let mut places = Places::up_to(count);
-        for piece in each(threads, piece) {
+        for piece in threads::each(threads, piece) {
             prepared.add(piece?, &mut places);
         }
         let mut in_parts = FxHashSet::default();
@@ -164,18 +163,6 @@ impl<A> Items<A> {
             self.turn(chunk);
         }
     }
-}
-
-/// Lets so many threads do something, each with its number. They are threads of their own, because the pool may be busy
-/// for long.
-fn each<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let work = &work;
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|number| scope.spawn(move || work(number))).collect();
-        let others =
-            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        std::iter::once(work(0)).chain(others).collect()
-    })
 }
 
 /// The places of objects.

@@ -53,7 +53,7 @@ pub(crate) fn search<M: Model>(model: &M, items: &[Item<M::Action>], meter: &Met
 }
 
 /// To look for so many operations' order for the first time costs no more than to look for what is wrong with them.
-const SHORT: usize = 1 << 12;
+pub(super) const SHORT: usize = 1 << 12;
 
 /// A search, before it begins.
 pub(crate) struct Hunt<'a, M: Model> {
@@ -96,7 +96,6 @@ impl<'a, M: Model> Hunt<'a, M> {
             None => self.attempt(true, usize::MAX, &never),
             Some(Answer::Gone { stop: Stop::Memory, .. }) if plan.slots > 64 => thorough(),
             Some(Answer::Gone { stop: Stop::Memory, .. }) => {
-                // A thread of its own, because the pool may be busy with other keys for long.
                 let (found, refuted) = std::thread::scope(|scope| {
                     let refuter = scope.spawn(|| refute_and_tell(*model, items, plan, meter, &never));
                     let found = thorough();

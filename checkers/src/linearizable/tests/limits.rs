@@ -95,13 +95,16 @@ fn an_empty_history_proves_nothing() {
 
 #[test]
 fn the_measures_say_what_was_judged_and_how() {
-    let history = text::parse("A:w1[0,1]; B:w1[2,3]; C:wx1[4,?]; D:rynil[5,6]; E:ry?[7,?]").unwrap();
+    let (one, two) = ("A:w1[0,1]; B:w1[2,3]; C:wx1[4,?]", "D:rynil[5,6]; E:ry?[7,?]");
+    let overlapping = "F:wz1[8,10]; G:wz1[9,12]; H:wz2[11,13]; I:rz1[14,15]";
+    let history = text::parse(&format!("{one}; {two}; {overlapping}")).unwrap();
     let report = check(&history, &Budget::default());
-    assert_eq!(measure(&report, "operations"), "5");
-    assert_eq!(measure(&report, "unknown outcomes"), "2 (40.0 %)");
-    assert_eq!(measure(&report, "keys"), "2");
-    assert_eq!(measure(&report, "largest key"), "k0, 3 operations");
+    assert_eq!(measure(&report, "operations"), "9");
+    assert_eq!(measure(&report, "unknown outcomes"), "2 (22.2 %)");
+    assert_eq!(measure(&report, "keys"), "3");
+    assert_eq!(measure(&report, "largest key"), "k2, 4 operations");
     assert_eq!(measure(&report, "judged by unique values"), "1");
+    assert_eq!(measure(&report, "judged by greedy order"), "1");
     assert_eq!(measure(&report, "judged by search"), "1");
 }
 

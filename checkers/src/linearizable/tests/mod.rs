@@ -11,7 +11,7 @@ mod table;
 use super::meter::Meter;
 use super::prepare::without_unseen;
 use super::search::{Answer, search};
-use super::{Linearizable, sources, unique, witness};
+use super::{Linearizable, greedy, sources, unique, witness};
 use crate::Item;
 use crate::models::register::{Action, Register};
 use crate::{Budget, Checker, Verdict};
@@ -32,6 +32,10 @@ fn both(initial: Option<Value>, items: &[Item<Action>], expected: bool) -> bool 
         assert!(!(stuck && expected), "the refuting search, from {initial:?}: {items:?}");
         let doubtful = items.iter().any(|item| item.returned == crate::NEVER);
         assert!(doubtful || stuck != expected, "the refuting search, from {initial:?}: {items:?}");
+        if let Some(order) = greedy::order(&model, items) {
+            assert!(expected, "greedy, from {initial:?}: {items:?}");
+            assert!(witness::explains(&model, items, &order), "the greedy order is none: {items:?}");
+        }
         match search(&model, items, &meter) {
             Answer::Order(order) => {
                 assert!(expected, "search, from {initial:?}: {items:?}");
