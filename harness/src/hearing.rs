@@ -1,12 +1,13 @@
 //! A history of whatever origin: from a file in anybody's notation to a verdict, without holding it as a whole.
 
+use crate::ahead;
 use crate::analyze::{Exhibit, Judgement};
 use crate::tally::Tally;
 use checkers::catalog::{self, Beside, Guess};
 use checkers::{Budget, Checker, Deaths, Invariants, Panel, Verdict};
 use cluster::HarnessError;
 use history::formats::{self, Format, Names, Options, Scanned};
-use history::jsonl::ReadError;
+use history::jsonl::{self, ReadError};
 use history::{Call, Entry, Event, Got, History, Key, Mop, Outcome, Reply, Sequence, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -62,7 +63,7 @@ const HEAD: usize = 8 << 10;
 /// If it cannot be read, makes no sense, or there is no judge for it.
 pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Result<Heard, HarnessError> {
     let wrong = |why: &dyn Display| HarnessError::new(format!("judge {}", path.display()), why.to_string());
-    let (format, source) = open(path, terms.format).map_err(|why| wrong(&why))?;
+    let Opened { format, lines, source } = open(path, terms.format).map_err(|why| wrong(&why))?;
     let options = &terms.options;
     let foreign = matches!(format, Format::Edn | Format::Json | Format::Log);
     if !foreign && (options.initial.is_some() || options.nil_is_unknown) {
@@ -84,8 +85,9 @@ pub fn hear(path: &Path, terms: &Terms, mut progress: impl FnMut(usize)) -> Resu
     }
 
     let mut panel = Panel::new(&judges, terms.bytes);
+    panel.expect(lines);
     let mut sequence = Sequence::default();
-    let scanned = formats::scan(format, source, &terms.options, |line, entry| {
+    let scanned = ahead::scan(format, source, &terms.options, |line, entry| {
         let index = sequence.len();
         let admitted = sequence.admit(entry.time, &entry.event);
         admitted.map_err(|source| ReadError::Malformed { line, source })?;
@@ -159,7 +161,7 @@ pub fn hear_logs(path: &Path, model: &str, terms: &Terms) -> Result<Heard, Harne
 /// If it cannot be read.
 pub fn whole(path: &Path, format: Format, terms: &Terms) -> Result<Option<History>, HarnessError> {
     let wrong = |why: &dyn Display| HarnessError::new(format!("draw {}", path.display()), why.to_string());
-    let (_, source) = open(path, Some(format)).map_err(|why| wrong(&why))?;
+    let Opened { source, .. } = open(path, Some(format)).map_err(|why| wrong(&why))?;
     let (mut history, mut left) = (History::new(), terms.bytes / 2);
     let enough = "it does not fit";
     let scanned = formats::scan(format, source, &terms.options, |line, entry| {
@@ -183,9 +185,18 @@ fn torn(scanned: &Scanned) -> Option<String> {
     ))
 }
 
+/// A file whose beginning was looked at.
+struct Opened<S> {
+    format: Format,
+    /// About how many lines it has, if all are like the first ones; fewer, if it is packed.
+    lines: usize,
+    source: S,
+}
+
 /// Opens a file and tells what it is.
-fn open(path: &Path, format: Option<Format>) -> Result<(Format, impl BufRead), String> {
+fn open(path: &Path, format: Option<Format>) -> Result<Opened<impl BufRead + Send>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_or(0, |file| file.len());
     let mut source = formats::open(file).map_err(|error| error.to_string())?;
     let mut head = Vec::new();
     source.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(|error| error.to_string())?;
@@ -198,12 +209,14 @@ fn open(path: &Path, format: Option<Format>) -> Result<(Format, impl BufRead), S
         format!("it is in no known format: it begins with \"{begins}\"; --format says what it is ({known})")
     };
     let format = format.or_else(|| Format::detect(&head)).ok_or_else(unknown)?;
-    Ok((format, io::Cursor::new(head).chain(source)))
+    let among_first = head.iter().filter(|byte| **byte == b'\n').count();
+    let lines = usize::try_from(length).unwrap_or(usize::MAX) / head.len() * among_first;
+    Ok(Opened { format, lines, source: io::Cursor::new(head).chain(source) })
 }
 
 /// What the first events are about.
 fn guess(path: &Path, format: Format, terms: &Terms) -> Result<String, String> {
-    let (_, source) = open(path, Some(format))?;
+    let Opened { source, .. } = open(path, Some(format))?;
     let (mut guess, mut events) = (Guess::default(), 0);
     let enough = "enough was heard";
     let scanned = formats::scan(format, source, &terms.options, |line, entry| {
@@ -260,7 +273,11 @@ impl<'e> Exhibits<'e> {
 /// Reads the file once more, as far as anything of it is to be shown.
 fn again(path: &Path, format: Format, terms: &Terms, exhibits: &mut Exhibits<'_>) -> Result<(), String> {
     let Some(last) = exhibits.named.last() else { return Ok(()) };
-    let (_, source) = open(path, Some(format))?;
+    let Opened { source, .. } = open(path, Some(format))?;
+    if format == Format::Jsonl {
+        let picked = jsonl::pick(source, exhibits.named, |index, entry| exhibits.see(index, &entry));
+        return picked.map_err(|error| error.to_string());
+    }
     let mut index = 0;
     let enough = "all was seen";
     let scanned = formats::scan(format, source, &terms.options, |line, entry| {

@@ -4,6 +4,7 @@
 //! and has it judged. The program is this library and a `main` of one line; tests and benchmarks use the same.
 
 mod again;
+mod ahead;
 pub mod analyze;
 pub mod args;
 mod bench;

@@ -68,6 +68,13 @@ impl History {
         History::default()
     }
 
+    /// Makes room for so many more events, so that nothing is copied while they come. Where there is no such room, it is
+    /// made as they come.
+    pub fn reserve(&mut self, events: usize) {
+        let _ = self.entries.try_reserve(events);
+        let _ = self.ops.try_reserve(events / 2);
+    }
+
     /// Appends an event.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod plain;
 use crate::{Entry, Event, History, Malformed, Time};
 use plain::Plain;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read, Write};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -205,12 +206,40 @@ pub fn scan(
         if bytes.last() != Some(&b'\n') {
             return Ok(Some(Torn { line, bytes: count }));
         }
-        let garbled = |error: serde_json::Error| ReadError::Garbled { line, why: error.to_string() };
-        let entry = match plain.entry(&bytes) {
-            Some(entry) => entry,
-            None => serde_json::from_slice(&bytes).map_err(garbled)?,
-        };
-        visit(line, entry)?;
+        visit(line, parsed(&mut plain, line, &bytes)?)?;
+    }
+}
+
+/// Reads only the entries at some indexes, of a history that was read before.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn pick(
+    mut source: impl BufRead,
+    indexes: &BTreeSet<usize>,
+    mut visit: impl FnMut(usize, Entry),
+) -> Result<(), ReadError> {
+    let mut bytes = Vec::new();
+    let mut plain = Plain::default();
+    let mut line = 0;
+    for index in indexes {
+        // The first line is the header.
+        while line < index + 2 {
+            if read_line(&mut source, line, &mut bytes)? == 0 {
+                return Ok(());
+            }
+            line += 1;
+        }
+        visit(*index, parsed(&mut plain, line, &bytes)?);
+    }
+    Ok(())
+}
+
+fn parsed(plain: &mut Plain, line: usize, bytes: &[u8]) -> Result<Entry, ReadError> {
+    let garbled = |error: serde_json::Error| ReadError::Garbled { line, why: error.to_string() };
+    match plain.entry(bytes) {
+        Some(entry) => Ok(entry),
+        None => serde_json::from_slice(bytes).map_err(garbled),
     }
 }
 
@@ -272,6 +301,21 @@ mod tests {
         assert_eq!(reading.torn, None);
         assert_eq!(reading.history.digest(), digest);
         assert_eq!(reading.history.entries()[1].time, Time(2), "no two events at one instant");
+    }
+
+    #[test]
+    fn some_entries_are_picked() {
+        let (bytes, _) = written();
+        let reading = read(&bytes[..]).unwrap();
+        for wanted in [&[][..], &[0], &[1, 2], &[2, 9]] {
+            let mut picked = Vec::new();
+            pick(&bytes[..], &wanted.iter().copied().collect(), |index, entry| picked.push((index, entry)))
+                .unwrap();
+            let there =
+                wanted.iter().filter_map(|index| Some((*index, reading.history.entries().get(*index)?)));
+            assert!(picked.iter().map(|(index, entry)| (*index, entry)).eq(there), "{wanted:?}: {picked:?}");
+        }
+        assert!(pick(&b"{}\ngarbage\n"[..], &[0].into(), |_, _| {}).is_err());
     }
 
     #[test]
