@@ -256,10 +256,16 @@ impl<'t, 'n> Lexer<'t, 'n> {
     }
 
     fn form(&mut self, depth: usize) -> Result<(), Stop> {
+        let first = self.blank().ok_or(Stop::More)?;
+        self.form_of(first, depth)
+    }
+
+    /// The form that begins here, with this byte.
+    fn form_of(&mut self, first: u8, depth: usize) -> Result<(), Stop> {
         if depth > DEEPEST {
             return Err(Stop::Garbled(format!("it is nested more than {DEEPEST} deep")));
         }
-        match self.blank().ok_or(Stop::More)? {
+        match first {
             b'{' => self.collection(b'}', true, depth),
             b'[' => self.collection(b']', false, depth),
             b'(' => self.collection(b')', false, depth),
@@ -284,14 +290,13 @@ impl<'t, 'n> Lexer<'t, 'n> {
         loop {
             match self.blank().ok_or(Stop::More)? {
                 byte if byte == close => break,
-                // Most forms are numbers in a list.
-                b'0'..=b'9' if self.digits() => forms += 1,
+                b'0'..=b'9' => forms += self.numbers(depth)?,
                 b'#' if self.text.get(self.at + 1) == Some(&b'_') => {
                     self.at += 2;
                     self.discard(depth)?;
                 }
-                _ => {
-                    self.form(depth + 1)?;
+                first => {
+                    self.form_of(first, depth + 1)?;
                     forms += 1;
                 }
             }
@@ -385,26 +390,42 @@ impl<'t, 'n> Lexer<'t, 'n> {
         Ok(())
     }
 
-    /// Reads a short integer, which most of a history is, if that is what follows and what follows it is here.
+    /// Reads short integers with a space between them, as far as they go: most forms of a history are in such a list.
+    /// Whatever else begins with a digit is a form of its own. How many forms were read.
+    fn numbers(&mut self, depth: usize) -> Result<usize, Stop> {
+        let mut forms = 0;
+        while self.digits() {
+            forms += 1;
+            match self.text[self.at..] {
+                [b' ', b'0'..=b'9', ..] => self.at += 1,
+                _ => return Ok(forms),
+            }
+        }
+        self.form(depth + 1)?;
+        Ok(forms + 1)
+    }
+
+    /// Reads a short integer, if that is what follows and what follows it is here.
+    #[inline]
     fn digits(&mut self) -> bool {
-        let rest = &self.text[self.at..];
-        let (negative, rest) = rest.strip_prefix(b"-").map_or((false, rest), |rest| (true, rest));
-        let (mut number, mut count) = (0u64, 0);
-        for byte in rest.iter().take(DIGITS + 1) {
+        let begin = self.at + usize::from(self.text.get(self.at) == Some(&b'-'));
+        let (mut at, mut number) = (begin, 0u64);
+        let end = loop {
+            let Some(byte) = self.text.get(at).copied() else { return false };
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
-                break;
+                break byte;
             }
-            number = number * 10 + u64::from(digit);
-            count += 1;
-        }
-        let ends = rest.get(count).is_some_and(|byte| self.class(*byte) == Class::Delimiter);
-        if count == 0 || count > DIGITS || !ends {
+            // If this is too large, it has too many digits.
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        };
+        if at == begin || at - begin > DIGITS || self.class(end) != Class::Delimiter {
             return false;
         }
         let number = number as i64;
-        self.nodes.push(Node::Int(if negative { -number } else { number }));
-        self.at += usize::from(negative) + count;
+        self.nodes.push(Node::Int(if begin > self.at { -number } else { number }));
+        self.at = at;
         true
     }
 

@@ -62,6 +62,31 @@ fn transactions_over_lists_and_registers() {
 }
 
 #[test]
+fn numbers_are_what_they_are_whatever_stands_between_them() {
+    let heard = |list: &str| {
+        let call = "{:type :invoke, :process 0, :f :txn, :value [[:r 1 nil] [:append 1 0]]}";
+        let ok = format!("{{:type :ok, :process 0, :f :txn, :value [[:r 1 {list}] [:append 1 0]]}}");
+        let read = read_as(Format::Edn, format!("{call}\n{ok}").as_bytes(), &Options::default());
+        read.map(|(history, _)| shown(&history)).map_err(|error| error.to_string())
+    };
+    let plain = heard("[1 20 -3 4 9223372036854775807 -9223372036854775808 5]").unwrap();
+    assert!(plain.contains("[1,20,-3,4,9223372036854775807,-9223372036854775808,5]"), "{plain}");
+    for list in [
+        "[1,20,-3,4,9223372036854775807,-9223372036854775808,5]",
+        "[ 1  20 -3 4N +9223372036854775807 ; and so on\n -9223372036854775808 5 ]",
+        "(1\n20\t-3 #_6 4 #_ 7 9223372036854775807N -9223372036854775808 5)",
+        "[01 0020 -3 00000000000000000000004 9223372036854775807 -9223372036854775808 5 #_8]",
+    ] {
+        assert_eq!(heard(list).as_ref(), Ok(&plain), "{list}");
+    }
+    for garbled in
+        ["[1 9223372036854775808]", "[1 2.5 3]", "[1 2 3:x]", "[1 2 0x3]", "[1 - 2]", "[1 2\u{1} 3]"]
+    {
+        assert!(heard(garbled).is_err(), "{garbled}: {:?}", heard(garbled));
+    }
+}
+
+#[test]
 fn sets_counters_banks_queues_and_locks() {
     for (ops, expected) in [
         ("add 1 1; read nil [1 0]", "p0:add k0 1[0,1]; p0:r k0 {1,0}[2,3]"),
