@@ -34,13 +34,17 @@ pub fn delays() {
     let delayed = counts(&mut wires).delayed;
     assert!((20..30).contains(&delayed), "{delayed}");
 
-    // The other direction is not impaired, nor are others.
-    let sent = Instant::now();
+    // The other direction is not impaired, nor are others. A busy machine may make some of them wait, not all.
     for pair in [BACK, (0, 2), (2, 1)] {
-        wires.send(pair, 9);
-        assert_eq!(wires.receive(pair.1, 1, SOON), [9]);
+        let exchange = || {
+            let sent = Instant::now();
+            wires.send(pair, 9);
+            assert_eq!(wires.receive(pair.1, 1, SOON), [9]);
+            sent.elapsed()
+        };
+        let took: Vec<Duration> = (0..10).map(|_| exchange()).collect();
+        assert!(took.iter().min() < Some(&delay), "{pair:?}: {took:?}");
     }
-    assert!(sent.elapsed() < 3 * delay, "{:?}", sent.elapsed());
     wires.lab.impair(&[THERE], Policy::default()).unwrap();
     wires.send(THERE, 8);
     assert_eq!(wires.receive(1, 1, SOON), [8]);
