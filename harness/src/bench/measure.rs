@@ -98,7 +98,7 @@ pub fn measure(row: &Row, path: &Path) -> Result<Measured, HarnessError> {
     };
     let histories = match row.source {
         Source::Corpus(_) => real(&batch)?,
-        _ => vec![gathered(row, path)?],
+        _ => vec![gathered(row, path, events)?],
     };
     let judged = judged(&*judge, &histories);
     let known = |real: &Real| match row.source {
@@ -213,8 +213,11 @@ fn scan(
     scanned.map(drop).map_err(|error| wrong(error.to_string()))
 }
 
-fn gathered(row: &Row, path: &Path) -> Result<Real, HarnessError> {
+/// The history of so many events. It lies where it came: what a growing one left behind would be there for the judges,
+/// and not be counted.
+fn gathered(row: &Row, path: &Path, events: usize) -> Result<Real, HarnessError> {
     let mut history = History::new();
+    history.reserve(events);
     scan(row, path, |entry| history.push(entry.time, entry.event))?;
     Ok(Real { name: row.name.to_owned(), history, valid: row.verdict == Some(Verdict::Valid) })
 }
